@@ -1,0 +1,170 @@
+"""The connection to Neo4j: reads, writes and streams by name, each with a deadline."""
+
+# The driver's own signatures take untyped keyword arguments.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, Query
+from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
+
+from graph.errors import Unavailable, translated
+
+Row = list[Any]
+Observer = Callable[[str, float, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """How connections are pooled; times in seconds.
+
+    Those idle for `liveness_after` are checked before use, those older than `lifetime` replaced.
+    """
+
+    size: int = 50
+    acquisition_timeout: float = 10.0
+    lifetime: float = 3600.0
+    liveness_after: float = 30.0
+
+
+class Database:
+    """A Neo4j server or cluster. Rows come as lists of values, in the order of the RETURN clause."""
+
+    def __init__(self, driver: AsyncDriver, *, observe: Observer | None = None) -> None:
+        self._driver = driver
+        self.observe = observe
+
+    @classmethod
+    def connect(
+        cls, url: str, *, user: str, password: str, pool: Pool | None = None, observe: Observer | None = None
+    ) -> Self:
+        """Prepares the connection; nothing is sent before the first query."""
+        pool = pool or Pool()
+        with translated("connect"):
+            driver = AsyncGraphDatabase.driver(
+                url,
+                auth=(user, password),
+                max_connection_pool_size=pool.size,
+                connection_acquisition_timeout=pool.acquisition_timeout,
+                max_connection_lifetime=pool.lifetime,
+                liveness_check_timeout=pool.liveness_after,
+                connection_timeout=5.0,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+                user_agent="ecs-memory-interaction",
+            )
+        return cls(driver, observe=observe)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._driver.close()
+
+    async def read(
+        self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, deadline: float = 10.0
+    ) -> list[Row]:
+        """Runs one reading query; one that a lost connection cut short is sent once more.
+
+        `deadline` is in seconds: Neo4j ends the query itself, and the wait ends with it.
+        """
+        return await self._run(name, text, parameters, READ_ACCESS, deadline, attempts=2)
+
+    async def write(
+        self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, deadline: float = 30.0
+    ) -> list[Row]:
+        """Runs one writing query in a transaction of its own, committed when this returns.
+
+        It is sent once only; `transact` retries. The text may hold CALL {…} IN TRANSACTIONS.
+        """
+        return await self._run(name, text, parameters, WRITE_ACCESS, deadline, attempts=1)
+
+    async def transact(self, name: str, *statements: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
+        """Runs statements in one transaction, retried as a whole when the server says that it may succeed.
+
+        Returns the rows of each statement.
+        """
+
+        async def work(tx: AsyncManagedTransaction) -> list[list[Row]]:
+            results: list[list[Row]] = []
+            for text, parameters in statements:
+                result = await tx.run(text, dict(parameters))  # pyright: ignore[reportArgumentType]
+                results.append(await result.values())
+            return results
+
+        started = time.perf_counter()
+        with translated(name):
+            async with self._driver.session() as session:
+                results = await session.execute_write(work)
+        self._observed(name, started, sum(map(len, results)))
+        return results
+
+    async def stream(
+        self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, fetch_size: int = 1000
+    ) -> AsyncIterator[Row]:
+        """Yields the rows of a reading query as they come, holding no more than `fetch_size` of them."""
+        started, rows = time.perf_counter(), 0
+        with translated(name):
+            async with self._driver.session(default_access_mode=READ_ACCESS, fetch_size=fetch_size) as session:
+                result = await session.run(text, dict(parameters or {}))  # pyright: ignore[reportArgumentType]
+                async for record in result:
+                    rows += 1
+                    yield list(record.values())
+        self._observed(name, started, rows)
+
+    async def explain(self, text: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Returns Neo4j's plan for a query without running it."""
+        with translated("explain"):
+            async with self._driver.session(default_access_mode=READ_ACCESS) as session:
+                result = await session.run("EXPLAIN " + text, dict(parameters or {}))  # pyright: ignore[reportArgumentType]
+                summary = await result.consume()
+        return dict(summary.plan or {})
+
+    async def _run(
+        self,
+        name: str,
+        text: str,
+        parameters: Mapping[str, Any] | None,
+        mode: str,
+        deadline: float,
+        *,
+        attempts: int,
+    ) -> list[Row]:
+        started = time.perf_counter()
+        # The server's own limit comes first, so that it is the one that speaks; ours is for a silent server.
+        query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
+        with translated(name):
+            async with asyncio.timeout(deadline + 1.0):
+                while True:
+                    attempts -= 1
+                    try:
+                        async with self._driver.session(default_access_mode=mode) as session:
+                            result = await session.run(query, dict(parameters or {}))
+                            rows = await result.values()
+                        break
+                    except (Neo4jError, ServiceUnavailable, SessionExpired) as error:
+                        if attempts == 0 or not error.is_retryable():
+                            raise
+        self._observed(name, started, len(rows))
+        return rows
+
+    def _observed(self, name: str, started: float, rows: int) -> None:
+        if self.observe:
+            self.observe(name, time.perf_counter() - started, rows)
+
+    async def wait_until_ready(self, seconds: float) -> None:
+        """Waits until the database answers, or raises the last Unavailable after `seconds`."""
+        give_up = time.monotonic() + seconds
+        while True:
+            try:
+                await self.read("ping", "RETURN 1", deadline=2.0)
+            except Unavailable:
+                if time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return

@@ -1,0 +1,182 @@
+"""What leads where: each edge of the graph that clients can page through, one line each.
+
+In the Cypher here `k` is the key that asks (`k.id` the parent's id), `n` what is listed and `o` the agent
+at the other end of a relationship. Whatever stands here is the project's own text, never a client's.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from graph.model import Agent, Interaction, Knowledge, Memory, Relationship, Topic
+
+
+class Direction(Enum):
+    """Which way an edge is followed from the agent."""
+
+    OUT = "OUT"
+    IN = "IN"
+    BOTH = "BOTH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How an edge's items are found.
+
+    Those of a `label` come from its indexes in their order; `lead` is the property that names the parent.
+
+    `count` counts all items from the parent `p` without reading them.
+    """
+
+    pattern: str
+    label: str = ""
+    where: str = ""
+    lead: str = ""
+    parent: str = ""
+    count: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A property to sort by. A unique one needs no id to break ties."""
+
+    property: str
+    descending: bool = False
+    unique: bool = False
+
+    def reversed(self) -> "Order":
+        return Order(property=self.property, descending=not self.descending, unique=self.unique)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Edge:
+    """A list that can be paged: its name in logs and cursors, the rows it gives and the orders it takes."""
+
+    name: str
+    row: type
+    ways: dict[Direction, tuple[Way, ...]]
+    orders: dict[str, Order]
+    default: Order
+    tie: str = "id"
+    distinct: bool = False
+    summaries: tuple[str, ...] = ()
+
+
+def by(*properties: str, **renamed: str) -> dict[str, Order]:
+    """The orders that clients name, by the property each sorts by."""
+    names = {name: name for name in properties} | renamed
+    return {name: Order(property=stored, unique=stored == "key") for name, stored in names.items()}
+
+
+def descending(property: str) -> Order:
+    return Order(property=property, descending=True)
+
+
+def ascending(property: str) -> Order:
+    return Order(property=property)
+
+
+def owned(label: str, owner: str, count: str) -> Way:
+    """Items that name their owner, so that an index gives them in order."""
+    return Way(
+        pattern=f"(n:{label})",
+        label=label,
+        where=f"n.{owner} = k.id",
+        lead=owner,
+        parent="(p:Agent {id: k.id})",
+        count=count,
+    )
+
+
+def rooted(label: str) -> dict[Direction, tuple[Way, ...]]:
+    """All nodes of a label, counted by the count store."""
+    return {Direction.OUT: (Way(pattern=f"(n:{label})", label=label, count=f"COUNT {{ (:{label}) }}"),)}
+
+
+def linked(pattern: str, parent: str, count: str) -> dict[Direction, tuple[Way, ...]]:
+    """Items found by following relationships from the parent."""
+    return {Direction.OUT: (Way(pattern=pattern, parent=parent, count=count),)}
+
+
+def tied(pattern: str, count: str) -> tuple[Way, ...]:
+    return (Way(pattern=pattern, parent="(p:Agent {id: k.id})", count=count),)
+
+
+_STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
+_RECEIVED = owned("Interaction", "targetId", "COUNT { (p)<-[:TOWARD]-() }")
+
+AGENTS = Edge(
+    name="agents",
+    row=Agent,
+    ways=rooted("Agent"),
+    orders=by("key", "name", "socialEnergy", "createdAt"),
+    default=by("key")["key"],
+    summaries=("socialEnergy",),
+)
+TOPICS = Edge(name="topics", row=Topic, ways=rooted("Topic"), orders={}, default=Order(property="name", unique=True))
+REMEMBERS = Edge(
+    name="REMEMBERS",
+    row=Memory,
+    ways={Direction.OUT: (owned("Memory", "agentId", "COUNT { (p)-[:REMEMBERS]->() }"),)},
+    orders=by("importance", "createdAt", "accessedAt"),
+    default=descending("importance"),
+    summaries=("importance",),
+)
+LEARNED = Edge(
+    name="LEARNED",
+    row=Knowledge,
+    ways={Direction.OUT: (owned("Knowledge", "agentId", "COUNT { (p)-[:LEARNED]->() }"),)},
+    orders=by("confidence", "learnedAt", topic="topicName"),
+    default=descending("learnedAt"),
+)
+INTERACTIONS = Edge(
+    name="INTERACTIONS",
+    row=Interaction,
+    ways={Direction.OUT: (_STARTED,), Direction.IN: (_RECEIVED,), Direction.BOTH: (_STARTED, _RECEIVED)},
+    orders={},
+    default=descending("at"),
+)
+RELATES_TO = Edge(
+    name="RELATES_TO",
+    row=Relationship,
+    ways={
+        Direction.OUT: tied("(:Agent {id: k.id})-[n:RELATES_TO]->(o:Agent)", "COUNT { (p)-[:RELATES_TO]->() }"),
+        Direction.IN: tied("(:Agent {id: k.id})<-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)<-[:RELATES_TO]-() }"),
+        Direction.BOTH: tied("(:Agent {id: k.id})-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)-[:RELATES_TO]-() }"),
+    },
+    orders=by("strength", "trust", "lastInteractionAt"),
+    default=descending("strength"),
+    summaries=("strength", "trust"),
+)
+ABOUT = Edge(
+    name="ABOUT",
+    row=Agent,
+    ways=linked("(:Memory {id: k.id})-[:ABOUT]->(n:Agent)", "(p:Memory {id: k.id})", "COUNT { (p)-[:ABOUT]->() }"),
+    orders={},
+    default=by("key")["key"],
+)
+EVIDENCE = Edge(
+    name="EVIDENCE",
+    row=Memory,
+    ways=linked(
+        "(:Memory {id: k.id})-[:EVIDENCE]->(n:Memory)",
+        "(p:Memory {id: k.id})",
+        "COUNT { (p)-[:EVIDENCE]->() }",
+    ),
+    orders={},
+    default=ascending("createdAt"),
+)
+KNOWN_BY = Edge(
+    name="KNOWN_BY",
+    row=Agent,
+    ways=linked(
+        "(:Topic {name: k.id})<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent)",
+        "",
+        "COUNT { MATCH (:Topic {name: k.id})<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent) RETURN DISTINCT n }",
+    ),
+    orders={},
+    default=by("key")["key"],
+    distinct=True,
+    summaries=("socialEnergy",),
+)
+
+EDGES = (AGENTS, TOPICS, REMEMBERS, LEARNED, INTERACTIONS, RELATES_TO, ABOUT, EVIDENCE, KNOWN_BY)

@@ -1,0 +1,98 @@
+"""The errors that the layers above may meet; what the driver raises becomes one of these.
+
+SocietyError
+├── BadInput          what was asked for makes no sense; the message says what to do
+├── NotFound          what was named does not exist
+├── Conflict          it contradicts what is stored
+├── Unavailable       the database cannot be reached or is overloaded; trying again may help
+├── DeadlineExceeded  it took longer than it was given
+└── Internal          a fault of ours; its message is for the log, never for clients
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from neo4j.exceptions import (
+    AuthError,
+    ConnectionAcquisitionTimeoutError,
+    ConstraintError,
+    DriverError,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransientError,
+)
+
+
+class SocietyError(Exception):
+    """An error with a code that clients can act on."""
+
+    code = "INTERNAL"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(SocietyError):
+    code = "BAD_USER_INPUT"
+
+
+class NotFound(SocietyError):
+    code = "NOT_FOUND"
+
+
+class Conflict(SocietyError):
+    code = "CONFLICT"
+
+
+class Unavailable(SocietyError):
+    code = "UNAVAILABLE"
+
+
+class DeadlineExceeded(SocietyError):
+    code = "TIMEOUT"
+
+
+class Internal(SocietyError):
+    code = "INTERNAL"
+
+
+TIMED_OUT = (
+    "Neo.ClientError.Transaction.TransactionTimedOut",
+    "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+)
+
+
+def translate(error: Exception, query: str) -> SocietyError:  # noqa: PLR0911
+    """Says what an error of the driver's means, without addresses, credentials or query text."""
+    match error:
+        case Neo4jError() if error.code in TIMED_OUT:
+            return DeadlineExceeded("The database took longer than the request's deadline. Ask for less, or try again.")
+        case ConnectionAcquisitionTimeoutError():
+            return Unavailable("All database connections are busy. Try again shortly.")
+        case AuthError():
+            return Unavailable(
+                "The database refused the credentials. Check ECS_DATABASE_USER and ECS_DATABASE_PASSWORD."
+            )
+        case ConstraintError():
+            return Conflict("Something with the same id, key or name exists already.")
+        case TransientError():
+            return Unavailable("The database is busy. Try again shortly.")
+        case ServiceUnavailable() | SessionExpired():
+            return Unavailable("The database cannot be reached. Try again shortly.")
+        case _:
+            return Internal(f"{query}: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def translated(query: str) -> Generator[None]:
+    """Raises what the driver raises as an error of ours."""
+    try:
+        yield
+    except (Neo4jError, DriverError) as error:
+        raise translate(error, query) from error
+    except (OSError, TimeoutError) as error:
+        if isinstance(error, TimeoutError):
+            raise DeadlineExceeded("The database did not answer within the deadline. Try again.") from error
+        raise Unavailable("The database cannot be reached. Try again shortly.") from error

@@ -1,0 +1,173 @@
+"""Filters as clients write them, compiled to Cypher predicates whose values are parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from graph.errors import BadInput
+from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
+from graph.rows import Column, camel, column
+
+Tree = Mapping[str, Any]
+
+MOST_TERMS = 200
+DEEPEST = 12
+
+OPERATORS = {
+    "eq": "{field} = {value}",
+    "in": "{field} IN {value}",
+    "gt": "{field} > {value}",
+    "gte": "{field} >= {value}",
+    "lt": "{field} < {value}",
+    "lte": "{field} <= {value}",
+    "startsWith": "{field} STARTS WITH {value}",
+    "contains": "{field} CONTAINS {value}",
+    "endsWith": "{field} ENDS WITH {value}",
+}
+
+# Which of an agent's edges a filter can look along: the pattern from the agent, and what is found.
+MATCHES: dict[str, tuple[str, type]] = {
+    "memories": ("({agent})-[:REMEMBERS]->({item}:Memory)", Memory),
+    "relationships": ("({agent})-[{item}:RELATES_TO]->({other}:Agent)", Relationship),
+    "knowledge": ("({agent})-[:LEARNED]->({item}:Knowledge)", Knowledge),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A predicate over `n` (and `o`, `k`) and the values of its parameters."""
+
+    text: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(slots=True)
+class Scope:
+    """What a predicate speaks of: a row type, its variable and that of the agent at the other end."""
+
+    row: type
+    item: str
+    other: str = "o"
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Collects the parameters of one filter."""
+
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def parameter(self, value: Any) -> str:
+        if len(self.values) >= MOST_TERMS:
+            raise BadInput(f"A filter may hold {MOST_TERMS} conditions at most.")
+        name = f"f{len(self.values)}"
+        self.values[name] = storable(value)
+        return f"${name}"
+
+    def all_of(self, tree: Tree, scope: Scope) -> str:
+        if scope.depth > DEEPEST:
+            raise BadInput(f"A filter may be nested {DEEPEST} deep at most.")
+        inner = Scope(scope.row, scope.item, scope.other, scope.depth + 1)
+        return joined("AND", [self.term(name, value, inner) for name, value in tree.items()], empty="true")
+
+    def term(self, name: str, value: Any, scope: Scope) -> str:
+        match name:
+            case "and":
+                return joined("AND", [self.all_of(each, scope) for each in value], empty="true")
+            case "or":
+                return joined("OR", [self.all_of(each, scope) for each in value], empty="false")
+            case "not":
+                # A comparison with an absent value is null, and so would be its negation.
+                return f"NOT coalesce({self.all_of(value, scope)}, false)"
+            case _:
+                pass
+        if special := SPECIALS.get((scope.row, name)):
+            return special(self, value, scope)
+        if scope.row is Agent and name in MATCHES:
+            return self.along(name, value, scope)
+        return self.compare(name, value, scope)
+
+    def compare(self, name: str, value: Any, scope: Scope) -> str:
+        stored = column(scope.row, ALIASES.get((scope.row, name), name))
+        if stored is None:
+            raise BadInput(f"{scope.row.__name__} cannot be filtered by {name}.")
+        if isinstance(value, Sequence):
+            return OPERATORS["in"].format(field=f"{scope.item}.{stored.property}", value=self.parameter(value))
+        return joined("AND", [self.operate(stored, op, operand, scope) for op, operand in value.items()], empty="true")
+
+    def operate(self, stored: Column, operator: str, operand: Any, scope: Scope) -> str:
+        name = f"{scope.item}.{stored.property}"
+        if operand is None:
+            if operator == "eq":
+                return f"{name} IS NULL"
+            raise BadInput(f"{stored.property}: {operator} needs a value; only eq may be null.")
+        return OPERATORS[operator].format(field=name, value=self.parameter(operand))
+
+    def along(self, name: str, value: Tree, scope: Scope) -> str:
+        pattern, row = MATCHES[name]
+        inner = Scope(row, f"n{scope.depth}", f"o{scope.depth}", scope.depth)
+        path = pattern.format(agent=scope.item, item=inner.item, other=inner.other)
+        terms: list[str] = []
+        for quantifier, tree in value.items():
+            predicate = self.all_of(tree, inner)
+            match quantifier:
+                case "some":
+                    terms.append(f"EXISTS {{ MATCH {path} WHERE {predicate} }}")
+                case "none":
+                    terms.append(f"NOT EXISTS {{ MATCH {path} WHERE {predicate} }}")
+                case _:
+                    terms.append(f"NOT EXISTS {{ MATCH {path} WHERE NOT coalesce({predicate}, false) }}")
+        return joined("AND", terms, empty="true")
+
+
+def other_agent(compiler: Compiler, value: Tree, scope: Scope) -> str:
+    return compiler.all_of(value, Scope(Agent, scope.other, depth=scope.depth))
+
+
+def about_agent(compiler: Compiler, value: str, scope: Scope) -> str:
+    return f"EXISTS {{ ({scope.item})-[:ABOUT]->(:Agent {{key: {compiler.parameter(value)}}}) }}"
+
+
+def with_agent(compiler: Compiler, value: str, scope: Scope) -> str:
+    n = scope.item
+    party = f"CASE {n}.sourceId WHEN k.id THEN {n}.targetId ELSE {n}.sourceId END"
+    return f"EXISTS {{ MATCH (w:Agent {{key: {compiler.parameter(value)}}}) WHERE w.id = {party} }}"
+
+
+SPECIALS: dict[tuple[type, str], Callable[[Compiler, Any, Scope], str]] = {
+    (Relationship, "agent"): other_agent,
+    (Memory, "aboutAgent"): about_agent,
+    (Interaction, "withAgent"): with_agent,
+}
+ALIASES = {(Knowledge, "topic"): camel("topic_name")}
+
+
+def joined(operator: str, terms: list[str], *, empty: str) -> str:
+    if not terms:
+        return empty
+    return terms[0] if len(terms) == 1 else f"({f' {operator} '.join(terms)})"
+
+
+def storable(value: Any) -> Any:
+    """Turns a value into what the database compares with; lists become tuples, to be hashable."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, list | tuple):
+        return tuple(storable(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise BadInput(f"{value.isoformat()} lacks a time zone, such as a final Z.")
+    return value
+
+
+def compile_filter(row: type, tree: Tree | None) -> Filter | None:
+    """Compiles a filter over `n`; None and an empty filter let everything through.
+
+    `tree` maps the contract's field names to operators, nested filters or values. Raises BadInput.
+    """
+    if not tree:
+        return None
+    compiler = Compiler()
+    text = compiler.all_of(tree, Scope(row, "n"))
+    return None if text == "true" else Filter(text, tuple(compiler.values.items()))

@@ -1,0 +1,117 @@
+"""The graph's constraints and indexes, brought up to date step by step.
+
+Each step has a number; those done are recorded as (:Migration {version}). Every statement is idempotent, so
+that processes which start at the same moment may run the same step: one that loses a race tries again.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graph.database import Database
+from graph.errors import Conflict, Internal, Unavailable
+
+
+@dataclass(frozen=True)
+class Migration:
+    version: int
+    title: str
+    statements: tuple[str, ...]
+
+
+def unique(label: str, property: str) -> str:
+    return f"CREATE CONSTRAINT {label.lower()}_{property} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{property} IS UNIQUE"
+
+
+def index(name: str, label: str, *properties: str) -> str:
+    return f"CREATE INDEX {name} IF NOT EXISTS FOR (n:{label}) ON ({', '.join(f'n.{each}' for each in properties)})"
+
+
+def full_text(name: str, label: str) -> str:
+    return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content]"
+
+
+def relationship_index(name: str, property: str) -> str:
+    return f"CREATE INDEX {name} IF NOT EXISTS FOR ()-[n:RELATES_TO]-() ON (n.{property})"
+
+
+MIGRATIONS = (
+    Migration(
+        1,
+        "ids, keys and topic names are unique",
+        (
+            unique("Migration", "version"),
+            unique("Agent", "id"),
+            unique("Agent", "key"),
+            unique("Memory", "id"),
+            unique("Interaction", "id"),
+            unique("Knowledge", "id"),
+            unique("Topic", "name"),
+            "CREATE CONSTRAINT relates_to_id IF NOT EXISTS FOR ()-[n:RELATES_TO]-() REQUIRE n.id IS UNIQUE",
+        ),
+    ),
+    Migration(
+        2,
+        "lists come from an index in their order",
+        (
+            index("agent_name", "Agent", "name", "id"),
+            index("agent_social_energy", "Agent", "socialEnergy", "id"),
+            index("agent_created_at", "Agent", "createdAt", "id"),
+            index("memory_importance", "Memory", "agentId", "importance", "id"),
+            index("memory_created_at", "Memory", "agentId", "createdAt", "id"),
+            index("memory_accessed_at", "Memory", "agentId", "accessedAt", "id"),
+            index("interaction_source", "Interaction", "sourceId", "at", "id"),
+            index("interaction_target", "Interaction", "targetId", "at", "id"),
+            index("knowledge_topic", "Knowledge", "agentId", "topicName", "id"),
+            index("knowledge_confidence", "Knowledge", "agentId", "confidence", "id"),
+            index("knowledge_learned_at", "Knowledge", "agentId", "learnedAt", "id"),
+            relationship_index("relationship_strength", "strength"),
+            relationship_index("relationship_kind", "kind"),
+        ),
+    ),
+    Migration(
+        3,
+        "contents can be searched",
+        (full_text("memory_content", "Memory"), full_text("knowledge_content", "Knowledge")),
+    ),
+)
+
+CREATE_LOCK = "CREATE CONSTRAINT migration_version IF NOT EXISTS FOR (n:Migration) REQUIRE n.version IS UNIQUE"
+TAKE_LOCK = "MERGE (n:Migration {version: 0}) SET n.lockedAt = datetime()"
+DONE = "MATCH (n:Migration) WHERE n.version > 0 RETURN n.version ORDER BY n.version"
+RECORD = "MERGE (n:Migration {version: $version}) ON CREATE SET n.title = $title, n.appliedAt = datetime()"
+AWAIT_INDEXES = "CALL db.awaitIndexes(300)"
+INDEXES = "SHOW INDEXES YIELD name, state, type WHERE type <> 'LOOKUP' RETURN name, state, type ORDER BY name"
+
+
+async def applied(database: Database) -> list[int]:
+    """Lists the versions that the database has."""
+    return [version for (version,) in await database.read("migrations", DONE)]
+
+
+async def _change(database: Database, statement: str, attempts: int = 5) -> None:
+    for attempt in range(attempts):
+        try:
+            await database.write("migration", statement, deadline=300)
+        except (Conflict, Unavailable, Internal):
+            # Another process may have been changing the schema at the same moment.
+            if attempt == attempts - 1:
+                raise
+            await asyncio.sleep(0.2 * 2**attempt * (1 + random.random()))  # noqa: S311
+        else:
+            return
+
+
+async def migrate(database: Database, progress: Callable[[str], None] = lambda _: None) -> list[int]:
+    """Brings the database up to date and waits until its indexes answer; returns the versions applied."""
+    done = set(await applied(database))
+    pending = [migration for migration in MIGRATIONS if migration.version not in done]
+    for migration in pending:
+        progress(f"Migration {migration.version}: {migration.title}")
+        for statement in migration.statements:
+            await _change(database, statement)
+        await database.transact("migration", (RECORD, {"version": migration.version, "title": migration.title}))
+    if pending:
+        await database.write("migrations", AWAIT_INDEXES, deadline=310)
+    return [migration.version for migration in pending]

@@ -1,0 +1,202 @@
+"""Pages of edges, counts and summaries: one query for any number of parents.
+
+A page is cut by keyset: the values that the rows are sorted by, compared as the database compares them, so
+that neither ties nor floats nor concurrent inserts and deletes can lose or repeat a row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graph.database import Database
+from graph.edges import Direction, Edge, Order
+from graph.filters import Filter
+from graph.listing import count_text, page_text, summary_text
+from graph.rows import reader
+
+Values = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed: an edge, the way it is followed and the filter it passes."""
+
+    edge: Edge
+    direction: Direction = Direction.OUT
+    filter: Filter | None = None
+
+    @property
+    def lane(self) -> str:
+        return f"{self.edge.name}.count"
+
+
+@dataclass(frozen=True, slots=True)
+class PageShape:
+    """What the pages of one query have in common. `backward` reads from the end of the list.
+
+    `after` and `before` say which bounds there are; `inclusive` lets the bound itself in. `skip` passes over rows,
+    which costs more the more there are; cursors cost the same everywhere.
+    """
+
+    listing: Listing
+    order: tuple[Order, ...]
+    limit: int
+    backward: bool = False
+    after: bool = False
+    before: bool = False
+    inclusive: bool = False
+    skip: int = 0
+
+    @property
+    def lane(self) -> str:
+        return self.listing.edge.name
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """One page: of which parent, between which sort values (both exclusive)."""
+
+    shape: PageShape
+    parent: str | None = None
+    after: Values = ()
+    before: Values = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's items in the list's order, the sort values of each, and whether more follow its far end."""
+
+    items: list[Any]
+    positions: list[Values]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CountKey:
+    """How many items a listing has from one parent."""
+
+    shape: Listing
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryShape:
+    """The summary of a listing's properties, in the order of `Edge.summaries`."""
+
+    listing: Listing
+
+    @property
+    def lane(self) -> str:
+        return f"{self.listing.edge.name}.summary"
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryKey:
+    shape: SummaryShape
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FloatSummary:
+    """The least, greatest and mean value and the sum; the first three are None where there is no value."""
+
+    min: float | None
+    max: float | None
+    average: float | None
+    sum: float | None
+
+
+def complete_order(edge: Edge, order: Sequence[Order]) -> tuple[Order, ...]:
+    """Makes an order total: the edge's own where none is asked for, with the id to break ties."""
+    chosen = list(order) or [edge.default]
+    for place, item in enumerate(chosen):
+        if item.unique:
+            return tuple(chosen[: place + 1])
+    return (*chosen, Order(property=edge.tie, descending=chosen[-1].descending, unique=True))
+
+
+def selection(listing: Listing) -> tuple[Edge, Direction, str]:
+    """What of a listing shapes its query; the filter's values do not."""
+    return listing.edge, listing.direction, listing.filter.text if listing.filter else ""
+
+
+def text_of(shape: PageShape) -> str:
+    """The query that reads pages of a shape."""
+    order = tuple(item.reversed() for item in shape.order) if shape.backward else shape.order
+    near, far = ("b", "a") if shape.backward else ("a", "b")
+    return page_text(
+        *selection(shape.listing),
+        order=order,
+        near=near if (shape.before if shape.backward else shape.after) else None,
+        far=far if (shape.after if shape.backward else shape.before) else None,
+        inclusive=shape.inclusive,
+        skip=shape.skip > 0,
+    )
+
+
+async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
+    """Reads the pages of keys that share a shape, in the keys' order."""
+    rows = [
+        {"i": i, "id": key.parent}
+        | {f"a{j}": value for j, value in enumerate(key.after)}
+        | {f"b{j}": value for j, value in enumerate(key.before)}
+        for i, key in enumerate(keys)
+    ]
+    filter = shape.listing.filter
+    parameters = {
+        "keys": rows,
+        "limit": shape.limit + 1,
+        "skip": shape.skip,
+        **dict(filter.parameters if filter else ()),
+    }
+    records = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
+    found: dict[int, list[list[Any]]] = dict(records)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+    return [_page(shape, found[i]) for i in range(len(keys))]
+
+
+def _page(shape: PageShape, rows: list[list[Any]]) -> Page:
+    more = len(rows) > shape.limit
+    if more:
+        rows.pop()
+    if shape.backward:
+        rows.reverse()
+    read, width = reader(shape.listing.edge.row), len(shape.order)
+    return Page([read(row) for row in rows], [tuple(row[-width:]) for row in rows], more)
+
+
+async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:
+    """Counts a listing's items from each parent; without a filter nothing but stored degrees is read."""
+    values = await _fetch_values(database, listing, keys, count_text(*selection(listing)), listing.lane, deadline)
+    return [value or 0 for value in values]
+
+
+async def fetch_summaries(
+    database: Database, shape: SummaryShape, keys: list[SummaryKey], deadline: float
+) -> list[dict[str, FloatSummary]]:
+    """Summarises a listing's properties from each parent."""
+    listing = shape.listing
+    names = listing.edge.summaries
+    values = await _fetch_values(database, listing, keys, summary_text(*selection(listing)), shape.lane, deadline)
+    return [
+        {name: FloatSummary(*value[4 * j : 4 * j + 4]) for j, name in enumerate(names)}
+        if value
+        else {name: FloatSummary(None, None, None, 0.0) for name in names}
+        for value in values
+    ]
+
+
+async def _fetch_values(
+    database: Database,
+    listing: Listing,
+    keys: Sequence[CountKey | SummaryKey],
+    text: str,
+    name: str,
+    deadline: float,
+) -> list[Any]:
+    parameters = {
+        "keys": [{"i": i, "id": key.parent} for i, key in enumerate(keys)],
+        **dict(listing.filter.parameters if listing.filter else ()),
+    }
+    records = await database.read(name, text, parameters, deadline=deadline)
+    found: dict[int, Any] = dict(records)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+    return [found.get(i) for i in range(len(keys))]

@@ -1,0 +1,127 @@
+"""How the model is stored: which property each field is, how Cypher projects it, how a row is read back."""
+
+import types
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import orjson
+
+from graph.model import Relationship, Topic
+
+T = TypeVar("T")
+
+# Fields that are not a property of their own.
+EXPRESSIONS: dict[tuple[type, str], str] = {
+    (Relationship, "source_id"): "startNode(n).id",
+    (Relationship, "target_id"): "endNode(n).id",
+    (Topic, "id"): "'Topic:' + n.name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One stored field. `type` is its Python type without `| None`."""
+
+    name: str
+    property: str
+    type: Any
+    nullable: bool
+    description: str | None
+    expression: str | None = None
+
+    def read_from(self, variable: str) -> str:
+        """Says in Cypher what the row reader expects: times as ISO 8601 text, everything else as stored."""
+        if self.expression:
+            return self.expression.replace("n.", f"{variable}.").replace("(n)", f"({variable})")
+        stored = f"{variable}.{self.property}"
+        return f"toString({stored})" if self.type is datetime else stored
+
+
+def camel(name: str) -> str:
+    """Turns memory_capacity into memoryCapacity."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def split_optional(hint: Any) -> tuple[Any, bool]:
+    """Splits `T | None` into T and whether None was there."""
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [arg for arg in get_args(hint) if arg is not type(None)]
+        return inner[0], len(inner) < len(get_args(hint))
+    return hint, hint is Any
+
+
+@cache
+def columns(row: type) -> tuple[Column, ...]:
+    """Lists a row type's columns; those of a nested dataclass follow in place, its name as their prefix."""
+    return tuple(_columns(row, prefix=""))
+
+
+def _columns(row: type, *, prefix: str) -> list[Column]:
+    hints = get_type_hints(row)
+    found: list[Column] = []
+    for item in fields(row):
+        hint, nullable = split_optional(hints[item.name])
+        name = f"{prefix}_{item.name}" if prefix else item.name
+        if is_dataclass(hint) and isinstance(hint, type):
+            found += _columns(hint, prefix=name)
+            continue
+        expression = EXPRESSIONS.get((row, item.name))
+        found.append(Column(name, camel(name), hint, nullable, item.metadata.get("doc"), expression))
+    return found
+
+
+def column(row: type, property_name: str) -> Column | None:
+    """Finds the column that is stored under a name."""
+    return next((column for column in columns(row) if column.property == property_name), None)
+
+
+@cache
+def projection(row: type, variable: str = "n") -> str:
+    """Lists the columns in Cypher, in the order in which `reader` takes them."""
+    return ", ".join(column.read_from(variable) for column in columns(row))
+
+
+@cache
+def reader(row: type[T]) -> Callable[[list[Any]], T]:
+    """Makes the function that turns a projected list into an object; further values at its end are ignored.
+
+    Its code is generated, because it runs once for every row that is ever read.
+    """
+    names: dict[str, Any] = {"orjson": orjson, "datetime": datetime}
+    code, _ = _constructor(row, names, position=0)
+    return eval(f"lambda r: {code}", names)  # noqa: S307 — the model's own names, nothing from outside
+
+
+def _constructor(row: type, names: dict[str, Any], *, position: int) -> tuple[str, int]:
+    names[row.__name__] = row
+    hints, arguments = get_type_hints(row), list[str]()
+    for item in fields(row):
+        hint, nullable = split_optional(hints[item.name])
+        value = f"r[{position}]"
+        if is_dataclass(hint) and isinstance(hint, type):
+            code, position = _constructor(hint, names, position=position)
+            code = f"({code} if {value} is not None else None)" if nullable else code
+        else:
+            code, position = _conversion(value, hint, nullable, names), position + 1
+            if item.default_factory is not MISSING:
+                code = f"({code} if {value} is not None else [])"
+        arguments.append(f"{item.name}={code}")
+    return f"{row.__name__}({', '.join(arguments)})", position
+
+
+def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) -> str:
+    if hint is datetime:
+        code = f"datetime.fromisoformat({value})"
+    elif hint is Any:
+        code = f"orjson.loads({value})"
+    elif isinstance(hint, type) and issubclass(hint, Enum):
+        names[hint.__name__] = hint
+        code = f"{hint.__name__}({value})"
+    else:
+        return value
+    return f"({code} if {value} is not None else None)" if nullable else code

@@ -1,0 +1,118 @@
+"""Joins what all requests in flight ask for into few, large queries."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from graph.errors import BadInput, Conflict, Internal
+from graph.reads import Key, Shape
+
+Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
+
+# Errors that may be the fault of one key alone; others would only be repeated.
+OF_ONE_KEY = (BadInput, Conflict, Internal)
+
+
+class Coalescer:
+    """Sends keys of the same shape together; while its queries run, whatever arrives rides the next.
+
+    At most `in_flight` queries of a lane run at once, of at most `largest` keys each. There is no timer:
+    what arrives in an idle moment is sent in the same turn of the event loop. A query belongs to no
+    request, so that a cancelled request cancels no one else's; keys asked for twice are sent once.
+    """
+
+    def __init__(self, fetch: Fetch, *, in_flight: int = 2, largest: int = 256) -> None:
+        self._fetch = fetch
+        self._in_flight = in_flight
+        self._largest = largest
+        self._lanes: dict[str, Lane] = {}
+
+    async def load_many(self, keys: Sequence[Key]) -> list[Any]:
+        """Answers keys in their order, each with a value or with the exception that befell it."""
+        answers = [self._lane(key.shape.lane).add(key) for key in keys]
+        await asyncio.wait(answers)
+        return [answer.exception() or answer.result() for answer in answers]
+
+    def _lane(self, name: str) -> "Lane":
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(self._fetch, self._in_flight, self._largest)
+        return lane
+
+    async def close(self) -> None:
+        """Ends the queries that still run."""
+        tasks = [task for lane in self._lanes.values() for task in lane.running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Lane:
+    """The keys that wait for one kind of query, and the queries that run."""
+
+    def __init__(self, fetch: Fetch, in_flight: int, largest: int) -> None:
+        self._fetch = fetch
+        self._in_flight = in_flight
+        self._largest = largest
+        self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
+        self._scheduled = False
+        self.running: set[asyncio.Task[None]] = set()
+
+    def add(self, key: Key) -> asyncio.Future[Any]:
+        """Lets a key wait for the next query; the future is everybody's who asks for it."""
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting.setdefault(key.shape, {})
+        answer = waiting.get(key)
+        if answer is None:
+            answer = waiting[key] = loop.create_future()
+        if not self._scheduled and len(self.running) < self._in_flight:
+            self._scheduled = True
+            loop.call_soon(self._send)
+        return answer
+
+    def _send(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self.running) < self._in_flight:
+            shape = next(iter(self._waiting))
+            waiting = self._waiting.pop(shape)
+            keys = list(waiting)[: self._largest]
+            batch = {key: waiting.pop(key) for key in keys}
+            if waiting:
+                self._waiting[shape] = waiting
+            task = asyncio.create_task(self._answer(shape, batch))
+            self.running.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self.running.discard(task)
+        self._send()
+
+    async def _answer(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
+        try:
+            values = await self._fetch(shape, list(batch))
+        except OF_ONE_KEY as error:
+            if len(batch) == 1:
+                fail(batch, error)
+                return
+            items = list(batch.items())
+            half = len(items) // 2
+            await self._answer(shape, dict(items[:half]))
+            await self._answer(shape, dict(items[half:]))
+        except asyncio.CancelledError:
+            for answer in batch.values():
+                answer.cancel()
+            raise
+        except Exception as error:
+            fail(batch, error)
+        else:
+            for answer, value in zip(batch.values(), values, strict=True):
+                if not answer.done():
+                    answer.set_result(value)
+
+
+def fail(batch: dict[Key, asyncio.Future[Any]], error: Exception) -> None:
+    for answer in batch.values():
+        if not answer.done():
+            answer.set_exception(error)
+            # Whoever asked may be gone; an answer that nobody fetches is no fault.
+            answer.exception()

@@ -1,0 +1,62 @@
+"""Cursors: opaque to clients, exact for the server.
+
+A cursor holds the sort values of a row, as the database compares them, behind a mark of the list that it
+belongs to (edge, parent and order): it is text in URL-safe base64 of a JSON array.
+"""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2s
+from typing import Any, cast
+
+import orjson
+
+from graph.edges import Direction, Edge, Order
+from graph.errors import BadInput
+from graph.listing import order_columns
+from graph.pages import Values
+
+LONGEST = 4096
+
+
+def mark_list(edge: Edge, direction: Direction, parent: str | None, order: Sequence[Order]) -> str:
+    """Marks a list, so that a cursor of another one is noticed."""
+    by = ",".join(f"{item.property}{'-' if item.descending else '+'}" for item in order)
+    return blake2s(f"{edge.name}|{direction.value}|{parent}|{by}".encode(), digest_size=6).hexdigest()
+
+
+def encode_cursor(mark: str, position: Values) -> str:
+    """Writes the cursor of a row at a position in a marked list."""
+    return base64.urlsafe_b64encode(orjson.dumps((mark, *position))).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: Sequence[Order]) -> Values:
+    """Reads a position back. Raises BadInput for what is no cursor of ours or belongs to another list."""
+    malformed = BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
+    if len(cursor) > LONGEST:
+        raise malformed
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        # Unpacking raises ValueError for an empty list, TypeError for what is none.
+        found, *position = cast("list[Any]", orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
+    except (ValueError, TypeError):
+        raise malformed from None
+    if found != mark:
+        raise BadInput(f"{argument}: this cursor belongs to another list or order. Pass one of the same list.")
+    columns = order_columns(edge, order)
+    if len(position) != len(columns) or not all(map(fits, position, (column.type for column in columns))):
+        raise malformed
+    return tuple(position)
+
+
+def fits(value: Any, type: Any) -> bool:
+    """Says whether a decoded value is one that the database compares with."""
+    if type is datetime:
+        try:
+            return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+        except ValueError:
+            return False
+    if type is float:
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    return isinstance(value, type)

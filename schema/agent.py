@@ -1,0 +1,90 @@
+"""Agents: the members of the society."""
+
+import strawberry
+
+from graph import edges, model
+from graph.lookups import RELATIONSHIP_BETWEEN
+from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, connection, summary
+from schema.inputs import DateTimeFilter, Direction, FloatFilter, SortDirection, StringFilter, absent
+from schema.interaction import InteractionConnection, InteractionFilter
+from schema.knowledge import KnowledgeConnection, KnowledgeFilter, KnowledgeMatch, KnowledgeOrder
+from schema.memory import MemoryConnection, MemoryFilter, MemoryMatch, MemoryOrder
+from schema.node import Node
+from schema.relationship import (
+    Relationship,
+    RelationshipConnection,
+    RelationshipFilter,
+    RelationshipMatch,
+    RelationshipOrder,
+)
+from schema.view import Request, view
+
+
+@view(model.Persona)
+class Persona:
+    pass
+
+
+@view(model.Agent)
+class Agent(Node):
+    memories: MemoryConnection = connection(
+        edges.REMEMBERS,
+        filter=MemoryFilter,
+        order=MemoryOrder,
+        description="What the agent remembers; the most important first unless told otherwise.",
+    )
+    relationships: RelationshipConnection = connection(
+        edges.RELATES_TO,
+        direction=Direction.OUT,
+        filter=RelationshipFilter,
+        order=RelationshipOrder,
+        description="The agent's ties to others; the strongest first unless told otherwise.",
+    )
+    interactions: InteractionConnection = connection(
+        edges.INTERACTIONS,
+        direction=Direction.BOTH,
+        filter=InteractionFilter,
+        description="What the agent did toward others (OUT) and they toward the agent (IN), the latest first.",
+    )
+    knowledge: KnowledgeConnection = connection(
+        edges.LEARNED,
+        filter=KnowledgeFilter,
+        order=KnowledgeOrder,
+        description="What the agent knows; the latest learned first unless told otherwise.",
+    )
+
+    @strawberry.field(description="How the agent feels about the one with this key; null if not at all.")
+    async def relationship_with(self: model.Agent, info: Request, key: str) -> Relationship | None:
+        return await info.context.loaders.one(RELATIONSHIP_BETWEEN, (self.id, key))
+
+
+@strawberry.type(description="Figures over a whole list of agents.")
+class AgentAggregate(Aggregate):
+    social_energy: FloatSummary = summary("socialEnergy", "How ready the agents are to start interactions.")
+
+
+@strawberry.type(description="A page of agents.")
+class AgentConnection(ListConnection[Agent]):
+    aggregate: AgentAggregate = aggregate(AgentAggregate)
+
+
+@strawberry.input(description="Conditions on agents; all that are given must hold.")
+class AgentFilter:
+    and_: list["AgentFilter"] | None = absent("All of these hold.", name="and")
+    or_: list["AgentFilter"] | None = absent("At least one of these holds.", name="or")
+    not_: "AgentFilter | None" = absent("This does not hold.", name="not")
+    key: StringFilter | None = absent("The simulation's own name for the agent.")
+    name: StringFilter | None = absent("The agent's name.")
+    social_energy: FloatFilter | None = absent("How ready the agent is to start interactions.")
+    created_at: DateTimeFilter | None = absent("When the agent came into being.")
+    memories: MemoryMatch | None = absent("What the agent remembers.")
+    relationships: RelationshipMatch | None = absent("The ties that go out from the agent.")
+    knowledge: KnowledgeMatch | None = absent("What the agent knows.")
+
+
+@strawberry.input(description="What agents are sorted by: exactly one field.")
+class AgentOrder:
+    key: SortDirection | None = absent("By key.")
+    name: SortDirection | None = absent("By name.")
+    social_energy: SortDirection | None = absent("By social energy.")
+    created_at: SortDirection | None = absent("By when they came into being.")

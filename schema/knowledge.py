@@ -1,0 +1,56 @@
+"""Knowledge: what agents know, by topic."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from graph import model
+from graph.lookups import AGENT_BY_ID
+from schema.connection import ListConnection
+from schema.inputs import FloatFilter, SortDirection, StringFilter, absent
+from schema.node import Node
+from schema.topic import Topic
+from schema.view import Request, view
+
+if TYPE_CHECKING:
+    from schema.agent import Agent
+
+AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
+
+
+@view(model.Knowledge)
+class Knowledge(Node):
+    @strawberry.field(description="What it is about.")
+    def topic(self: model.Knowledge) -> Topic:
+        return model.Topic(id=f"Topic:{self.topic_name}", name=self.topic_name)  # pyright: ignore[reportReturnType]
+
+    @strawberry.field(description="Who knows it.")
+    async def agent(self: model.Knowledge, info: Request) -> AgentType:
+        return await info.context.loaders.one(AGENT_BY_ID, self.agent_id)
+
+
+KnowledgeConnection = ListConnection[Knowledge]
+
+
+@strawberry.input(description="Conditions on knowledge; all that are given must hold.")
+class KnowledgeFilter:
+    and_: list["KnowledgeFilter"] | None = absent("All of these hold.", name="and")
+    or_: list["KnowledgeFilter"] | None = absent("At least one of these holds.", name="or")
+    not_: "KnowledgeFilter | None" = absent("This does not hold.", name="not")
+    topic: StringFilter | None = absent("The topic's name.")
+    content: StringFilter | None = absent("What is known.")
+    confidence: FloatFilter | None = absent("How sure the agent is.")
+
+
+@strawberry.input(description="Conditions on what an agent knows.")
+class KnowledgeMatch:
+    some: KnowledgeFilter | None = absent("At least one piece passes.")
+    none: KnowledgeFilter | None = absent("No piece passes.")
+    all: KnowledgeFilter | None = absent("Every piece passes; so it is for an agent who knows nothing.")
+
+
+@strawberry.input(description="What knowledge is sorted by: exactly one field.")
+class KnowledgeOrder:
+    topic: SortDirection | None = absent("By the topic's name.")
+    confidence: SortDirection | None = absent("By confidence.")
+    learned_at: SortDirection | None = absent("By when it was learned.")

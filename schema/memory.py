@@ -1,0 +1,70 @@
+"""Memories: what agents remember."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from graph import edges, model
+from graph.lookups import AGENT_BY_ID
+from resolvers.connections import LARGEST_SIZE, Window, connect
+from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, summary
+from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
+from schema.node import Node
+from schema.view import Request, view
+
+if TYPE_CHECKING:
+    from schema.agent import Agent
+
+MemoryKind = strawberry.enum(model.MemoryKind, description=model.MemoryKind.__doc__)
+AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
+
+
+@view(model.Memory)
+class Memory(Node):
+    @strawberry.field(description="Whose memory it is.")
+    async def agent(self: model.Memory, info: Request) -> AgentType:
+        return await info.context.loaders.one(AGENT_BY_ID, self.agent_id)
+
+    @strawberry.field(description=f"The agents it is about, by key, {LARGEST_SIZE} at most.")
+    async def about(self: model.Memory, info: Request) -> list[AgentType]:
+        return await connect(info.context.loaders, edges.ABOUT, parent=self.id, window=Window(LARGEST_SIZE)).nodes()
+
+    @strawberry.field(description=f"The memories it was drawn from, the oldest first, {LARGEST_SIZE} at most.")
+    async def evidence(self: model.Memory, info: Request) -> list["Memory"]:
+        return await connect(info.context.loaders, edges.EVIDENCE, parent=self.id, window=Window(LARGEST_SIZE)).nodes()
+
+
+@strawberry.type(description="Figures over a whole list of memories.")
+class MemoryAggregate(Aggregate):
+    importance: FloatSummary = summary("importance", "How important the memories are.")
+
+
+@strawberry.type(description="A page of memories.")
+class MemoryConnection(ListConnection[Memory]):
+    aggregate: MemoryAggregate = aggregate(MemoryAggregate)
+
+
+@strawberry.input(description="Conditions on memories; all that are given must hold.")
+class MemoryFilter:
+    and_: list["MemoryFilter"] | None = absent("All of these hold.", name="and")
+    or_: list["MemoryFilter"] | None = absent("At least one of these holds.", name="or")
+    not_: "MemoryFilter | None" = absent("This does not hold.", name="not")
+    kind: list[MemoryKind] | None = absent("Of one of these kinds.")
+    importance: FloatFilter | None = absent("How important it is.")
+    created_at: DateTimeFilter | None = absent("When it was remembered.")
+    content: StringFilter | None = absent("What was remembered.")
+    about_agent: str | None = absent("It is about the agent with this key.")
+
+
+@strawberry.input(description="Conditions on an agent's memories.")
+class MemoryMatch:
+    some: MemoryFilter | None = absent("At least one memory passes.")
+    none: MemoryFilter | None = absent("No memory passes.")
+    all: MemoryFilter | None = absent("Every memory passes; so it is for an agent without any.")
+
+
+@strawberry.input(description="What memories are sorted by: exactly one field.")
+class MemoryOrder:
+    importance: SortDirection | None = absent("By importance.")
+    created_at: SortDirection | None = absent("By when they were remembered.")
+    accessed_at: SortDirection | None = absent("By when they last came to mind.")

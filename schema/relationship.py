@@ -1,0 +1,114 @@
+"""Relationships: how agents feel about each other."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from graph import model
+from graph.edges import Direction as EdgeDirection
+from graph.lookups import AGENT_BY_ID
+from resolvers.connections import Connection, ConnectionEdge
+from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summary
+from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
+from schema.node import Node
+from schema.view import Request, view
+
+if TYPE_CHECKING:
+    from schema.agent import Agent, AgentFilter
+
+AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
+AgentFilterType = Annotated["AgentFilter", strawberry.lazy("schema.agent")]
+
+
+@view(model.Relationship)
+class Relationship(Node):
+    @strawberry.field(description="The agent who feels.")
+    async def source(self: model.Relationship, info: Request) -> AgentType:
+        return await info.context.loaders.one(AGENT_BY_ID, self.source_id)
+
+    @strawberry.field(description="The agent who is felt about.")
+    async def target(self: model.Relationship, info: Request) -> AgentType:
+        return await info.context.loaders.one(AGENT_BY_ID, self.target_id)
+
+
+def other_end(connection: Connection, relationship: model.Relationship) -> str:
+    """Tells the id of the agent at the other end from the connection's parent."""
+    match connection.key.shape.listing.direction:
+        case EdgeDirection.OUT:
+            return relationship.target_id
+        case EdgeDirection.IN:
+            return relationship.source_id
+        case EdgeDirection.BOTH:
+            own = connection.key.parent
+            return relationship.source_id if relationship.target_id == own else relationship.target_id
+
+
+@strawberry.type(description="One relationship of a list, and who is at its other end.")
+class RelationshipEdge:
+    cursor: str = strawberry.field(description="Pass it as `after` or `before` to go on from here.")
+
+    @strawberry.field(description="How close the tie is: 0 none, 1 the closest.")
+    def strength(self: ConnectionEdge) -> float:
+        return self.node.strength
+
+    @strawberry.field(description="The relationship itself.")
+    def relationship(self: ConnectionEdge) -> Relationship:
+        return self.node
+
+    @strawberry.field(description="The agent at the other end.")
+    async def node(self: ConnectionEdge, info: Request) -> AgentType:
+        return await info.context.loaders.one(AGENT_BY_ID, other_end(self.connection, self.node))
+
+
+@strawberry.type(description="Figures over a whole list of relationships.")
+class RelationshipAggregate(Aggregate):
+    strength: FloatSummary = summary("strength", "How close the ties are.")
+    trust: FloatSummary = summary("trust", "How much trust there is.")
+
+
+@strawberry.type(description="A page of relationships.")
+class RelationshipConnection:
+    @strawberry.field(description="The page's relationships, each with its cursor.")
+    async def edges(self: Connection) -> list[RelationshipEdge]:
+        return await self.edges()  # pyright: ignore[reportReturnType]
+
+    @strawberry.field(description="The agents at the other ends.")
+    async def nodes(self: Connection, info: Request) -> list[AgentType]:
+        ids = [other_end(self, relationship) for relationship in await self.nodes()]
+        return await info.context.loaders.several(AGENT_BY_ID, ids)
+
+    @strawberry.field(description="Where the page lies in the list.")
+    def page_info(self: Connection) -> PageInfo:
+        return self  # pyright: ignore[reportReturnType]
+
+    @strawberry.field(description="How many relationships the whole list has.")
+    async def total_count(self: Connection) -> int:
+        return await self.total_count()
+
+    aggregate: RelationshipAggregate = aggregate(RelationshipAggregate)
+
+
+@strawberry.input(description="Conditions on relationships; all that are given must hold.")
+class RelationshipFilter:
+    and_: list["RelationshipFilter"] | None = absent("All of these hold.", name="and")
+    or_: list["RelationshipFilter"] | None = absent("At least one of these holds.", name="or")
+    not_: "RelationshipFilter | None" = absent("This does not hold.", name="not")
+    kind: StringFilter | None = absent("What the other is to the agent.")
+    strength: FloatFilter | None = absent("How close the tie is.")
+    trust: FloatFilter | None = absent("How much trust there is.")
+    last_interaction_at: DateTimeFilter | None = absent("When the two last interacted.")
+    agent: AgentFilterType | None = absent("The agent at the other end passes this filter.")
+
+
+@strawberry.input(description="Conditions on the relationships that go out from an agent.")
+class RelationshipMatch:
+    some: RelationshipFilter | None = absent("At least one relationship passes.")
+    none: RelationshipFilter | None = absent("No relationship passes.")
+    all: RelationshipFilter | None = absent("Every relationship passes; so it is for an agent without any.")
+
+
+@strawberry.input(description="What relationships are sorted by: exactly one field.")
+class RelationshipOrder:
+    strength: SortDirection | None = absent("By strength.")
+    trust: SortDirection | None = absent("By trust.")
+    last_interaction_at: SortDirection | None = absent("By when the two last interacted; never counts as the earliest.")

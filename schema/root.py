@@ -1,0 +1,39 @@
+"""The schema, whole."""
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from schema.interaction import Interaction
+from schema.knowledge import Knowledge
+from schema.memory import Memory
+from schema.query import Query
+from schema.relationship import Relationship
+
+# Documents whose parsing and validation are remembered.
+DOCUMENTS = 1000
+
+
+class Schema(strawberry.Schema):
+    """The schema; its errors are logged where they are formatted for clients, not here."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        pass
+
+
+def build_schema() -> strawberry.Schema:
+    """Builds the schema that clients see."""
+    return Schema(
+        query=Query,
+        types=[Memory, Relationship, Interaction, Knowledge],
+        config=StrawberryConfig(disable_field_suggestions=True),
+        extensions=[lambda: ParserCache(maxsize=DOCUMENTS), lambda: ValidationCache(maxsize=DOCUMENTS)],
+    )
+
+
+def print_schema() -> str:
+    """Prints the schema in GraphQL's schema definition language."""
+    return build_schema().as_str() + "\n"

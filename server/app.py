@@ -1,0 +1,83 @@
+"""The composition root: everything that a worker needs is made here and closed here."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
+
+from graph.database import Database, Observer, Pool
+from graph.reads import Shape, fetch
+from resolvers import valkey
+from resolvers.coalescer import Coalescer
+from resolvers.context import Context
+from resolvers.loaders import Loaders
+from schema.root import build_schema
+from server.graphiql import mount_assets
+from server.graphql import GraphQLEndpoint
+from server.health import Health
+from server.rest import AgentMemories
+from server.settings import Settings, load_settings, reveal
+
+COMPRESSED_FROM = 1000
+
+
+def create_app(settings: Settings | None = None, *, observe: Observer | None = None) -> Starlette:
+    """Makes the application of a database that is up; its lifespan opens and closes the connections."""
+    settings = settings or load_settings()
+    logging.getLogger("ecs").setLevel(settings.log_level.upper())
+    database = connect_database(settings, observe=observe)
+    redis = valkey.connect(reveal(settings.redis_url)) if settings.redis_url else None
+
+    async def read(shape: Shape, keys: list[Any]) -> list[Any]:
+        return await fetch(database, shape, keys, settings.deadline)
+
+    coalescer = Coalescer(read)
+
+    def make_context() -> Context:
+        return Context(Loaders(coalescer))
+
+    async def database_answers() -> bool:
+        return bool(await database.read("ping", "RETURN 1", deadline=2.0))
+
+    async def redis_answers() -> bool:
+        return redis is not None and await valkey.answers(redis)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with database:
+            yield
+            await coalescer.close()
+            if redis is not None:
+                await redis.aclose()
+
+    health = Health(database_answers, redis_answers if redis else None)
+    graphql = GraphQLEndpoint(build_schema(), make_context, deadline=settings.deadline)
+    return Starlette(
+        lifespan=lifespan,
+        middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM)],
+        routes=[
+            Route("/graphql", graphql.answer, methods=["GET", "POST"]),
+            Route("/agents/{key}/memories", AgentMemories(make_context).answer, methods=["GET"]),
+            Route("/health", health.report),
+            Route("/health/live", health.live),
+            Route("/health/ready", health.ready),
+            mount_assets(),
+        ],
+    )
+
+
+def connect_database(settings: Settings, *, observe: Observer | None = None) -> Database:
+    """Prepares the connection to the database that the settings name."""
+    url, user, password = settings.database_login()
+    pool = Pool(
+        size=settings.pool_size,
+        acquisition_timeout=settings.pool_acquisition_timeout,
+        lifetime=settings.pool_lifetime,
+        liveness_after=settings.pool_liveness_after,
+    )
+    return Database.connect(url, user=user, password=password, pool=pool, observe=observe)

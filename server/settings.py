@@ -1,0 +1,121 @@
+"""Settings: all from the environment, each checked at start."""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASE_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+REDIS_SCHEMES = ("redis", "rediss")
+LEVELS = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class SettingsError(Exception):
+    """Settings that make no sense; one line for each."""
+
+
+class Settings(BaseSettings):
+    """What can be set, each as ECS_ and its name in capitals. Sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="ECS_", extra="ignore", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="The address that the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="The port that the API listens on.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Worker processes; 1 with the embedded database, else 4."
+    )
+    log_level: LEVELS = Field("info", description="debug, info, warning, error or critical.")
+    deadline: float = Field(10.0, gt=0, le=300, description="How long a request may take, its queries included.")
+    max_agents: int = Field(10_000, ge=1, description="How many agents the society may have.")
+    memory_limit: int = Field(2_000_000_000, ge=100_000_000, description="How much memory the API should stay under.")
+    demo: bool = Field(True, description="Fill an empty embedded database with a demonstration society.")
+
+    database_url: SecretStr | None = Field(
+        None, description="The Neo4j to use (bolt://, neo4j://, neo4j+s://); without it an embedded one is started."
+    )
+    database_user: str | None = Field(None, description="Its user, unless the URL names one; neo4j by default.")
+    database_password: SecretStr | None = Field(None, description="Its password, unless the URL has it.")
+    redis_url: SecretStr | None = Field(None, description="The Redis or Valkey to use (redis://, rediss://).")
+    pool_size: int = Field(50, ge=1, le=1000, description="Database connections a worker may hold.")
+    pool_acquisition_timeout: float = Field(10.0, gt=0, description="How long a query waits for a connection.")
+    pool_lifetime: float = Field(3600.0, gt=0, description="How old a connection may become.")
+    pool_liveness_after: float = Field(30.0, ge=0, description="How long a connection may idle before it is checked.")
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("ecs"), description="Where the embedded servers keep their data."
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("ecs"), description="Where Neo4j's own files are kept once fetched."
+    )
+    heap_size: int | None = Field(None, ge=128_000_000, description="Embedded Neo4j's heap; from the machine's memory.")
+    page_cache_size: int | None = Field(
+        None, ge=8_000_000, description="Embedded Neo4j's page cache; from the machine's memory."
+    )
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        check_url("ECS_DATABASE_URL", self.database_url, DATABASE_SCHEMES)
+        check_url("ECS_REDIS_URL", self.redis_url, REDIS_SCHEMES)
+        if self.database_url and not self.database_login()[2]:
+            raise ValueError("ECS_DATABASE_PASSWORD: missing; put it there or into ECS_DATABASE_URL")
+        return self
+
+    @property
+    def processes(self) -> int:
+        return self.workers or (4 if self.database_url else 1)
+
+    def database_login(self) -> tuple[str, str, str]:
+        """Splits the database's URL into the address, the user and the password."""
+        parts = urlsplit(reveal(self.database_url))
+        user = self.database_user or unquote(parts.username or "") or "neo4j"
+        password = reveal(self.database_password) or unquote(parts.password or "")
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), user, password
+
+
+def reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+def check_url(name: str, url: SecretStr | None, schemes: tuple[str, ...]) -> None:
+    """Raises ValueError for a URL that cannot be used; never repeats it, because it may hold a password."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(reveal(url))
+        usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{name}: must be like {schemes[0]}://host:port, with one of {', '.join(schemes)}")
+
+
+def load_settings() -> Settings:
+    """Reads the environment. Raises SettingsError with one line for each setting that is wrong."""
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(describe, error.errors()))) from None
+
+
+def unknown_settings() -> list[str]:
+    """Names variables that look like settings and are none; other software's may be among them."""
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith("ECS_") and name.removeprefix("ECS_").lower() not in Settings.model_fields
+    )
+
+
+def describe(error: object) -> str:
+    """Writes one of pydantic's errors as a line: which setting, what is wrong."""
+    match error:
+        case {"loc": (name, *_), "msg": message}:
+            return f"ECS_{str(name).upper()}: {message}"
+        case {"msg": str(message)}:
+            return message.removeprefix("Value error, ")
+        case _:
+            return str(error)
