@@ -1,0 +1,54 @@
+# Everything runs in .venv, which the first use makes; nothing else is needed but Python >= 3.11, make and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Dependencies come pinned with hashes; links from elsewhere would not match them.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check web schema lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+serve: .venv/serve ## Serve the API on http://127.0.0.1:8000, with everything that it needs
+	@$(BIN)/python web/build.py || echo "Going on without GraphiQL in the browser."
+	@exec $(BIN)/ecs serve
+
+test: .venv/dev check ## Run every check and every test
+	@$(BIN)/python web/build.py
+	$(BIN)/python -m pytest
+
+check: .venv/dev ## Check format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+web: .venv/serve ## Build the pages for the browser
+	$(BIN)/python web/build.py
+
+schema: .venv/serve ## Write the served schema to schema/schema.graphql
+	$(BIN)/ecs schema > schema/schema.graphql
+
+lock: ## Pin all dependencies anew
+	$(PYTHON) -m venv .venv && $(PIP) uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
+		--extra embedded --group build pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
+		--extra embedded --group build --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove what was made here, but no data
+	rm -rf .venv server/static web/node_modules *.egg-info
+
+.venv/serve: requirements.txt pyproject.toml
+	@echo "Installing dependencies into .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/serve
+	@echo "Installing what tests need into .venv"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

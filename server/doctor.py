@@ -1,0 +1,125 @@
+"""`ecs doctor`: what runs, in which version, and what is missing."""
+
+import platform
+import shutil
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from rich.table import Table
+
+from graph.database import Database
+from graph.errors import SocietyError
+from graph.migrations import INDEXES, MIGRATIONS, applied
+from resolvers import valkey
+from server.app import connect_database
+from server.endpoints import Endpoints
+from server.graphiql import STATIC
+from server.settings import Settings, reveal
+
+PACKAGES = ("strawberry-graphql", "graphql-core", "starlette", "uvicorn", "neo4j", "redis")
+COMPONENTS = "CALL dbms.components() YIELD name, versions, edition RETURN name + ' ' + versions[0] + ' ' + edition"
+GDS = "RETURN gds.version()"
+COUNTS = "RETURN COUNT { (:Agent) }, COUNT { (:Memory) }, COUNT { ()-[:RELATES_TO]->() }"
+
+
+@dataclass
+class Finding:
+    """One thing looked at. `remedy` says what to do when it is not as it should be."""
+
+    name: str
+    ok: bool
+    value: str
+    remedy: str = ""
+
+
+@dataclass
+class Diagnosis:
+    findings: list[Finding] = field(default_factory=list)
+    addresses: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return all(finding.ok or not finding.remedy for finding in self.findings)
+
+    def add(self, name: str, ok: bool, value: object, remedy: str = "") -> None:
+        self.findings.append(Finding(name, ok, str(value), "" if ok else remedy))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "addresses": self.addresses,
+            "checks": [vars(finding) for finding in self.findings],
+        }
+
+    def as_table(self) -> Table:
+        table = Table("", "", "", "", box=None, show_header=False)
+        for finding in self.findings:
+            mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if finding.remedy else "[yellow]absent[/]"
+            table.add_row(mark, finding.name, finding.value, finding.remedy)
+        return table
+
+
+async def diagnose(found: Endpoints) -> Diagnosis:
+    """Looks at everything that the API needs; nothing is changed."""
+    settings = found.settings
+    diagnosis = Diagnosis(addresses=addresses(found))
+    diagnosis.add("Python", True, platform.python_version())
+    for package in PACKAGES:
+        diagnosis.add(package, True, version(package))
+    async with connect_database(settings) as database:
+        try:
+            await look_at_database(database, diagnosis)
+        except SocietyError as error:
+            url = settings.database_login()[0]
+            diagnosis.add("Neo4j", False, f"{url}: {error.message}", "Start it, or correct ECS_DATABASE_URL.")
+    await look_at_redis(settings, diagnosis)
+    page = (STATIC / "graphiql" / "index.html").is_file()
+    diagnosis.add("GraphiQL", page, "built" if page else "not built", "Build it with `make web`.")
+    node = shutil.which("node")
+    diagnosis.add("Node.js", bool(node), node or "none; only needed to build GraphiQL")
+    return diagnosis
+
+
+async def look_at_database(database: Database, diagnosis: Diagnosis) -> None:
+    for (component,) in await database.read("doctor", COMPONENTS):
+        diagnosis.add("Neo4j", True, component)
+    try:
+        ((gds,),) = await database.read("doctor", GDS)
+        diagnosis.add("Graph Data Science", True, gds)
+    except SocietyError:
+        diagnosis.add("Graph Data Science", False, "not installed on this server")
+    done = await applied(database)
+    pending = [migration.version for migration in MIGRATIONS if migration.version not in done]
+    diagnosis.add("Migrations", not pending, f"{len(done)} of {len(MIGRATIONS)}", "Run `ecs migrate`.")
+    indexes = await database.read("doctor", INDEXES)
+    offline = [name for name, state, _ in indexes if state != "ONLINE"]
+    diagnosis.add(
+        "Indexes", not offline, f"{len(indexes)} online" if not offline else f"not online: {offline}", "Wait."
+    )
+    ((agents, memories, relationships),) = await database.read("doctor", COUNTS)
+    diagnosis.add("Society", True, f"{agents} agents, {memories} memories, {relationships} relationships")
+
+
+async def look_at_redis(settings: Settings, diagnosis: Diagnosis) -> None:
+    if not settings.redis_url:
+        diagnosis.add("Redis", False, "none; set ECS_REDIS_URL to use one")
+        return
+    redis = valkey.connect(reveal(settings.redis_url))
+    answers = await valkey.answers(redis)
+    await redis.aclose()
+    diagnosis.add("Redis", answers, "answers" if answers else "does not answer", "Start it, or correct ECS_REDIS_URL.")
+
+
+def addresses(found: Endpoints) -> dict[str, str | None]:
+    """Where everything listens; passwords stay in their file."""
+    url, user, _ = found.settings.database_login()
+    running = found.running
+    return {
+        "api": running.api_url if running else f"http://{found.settings.host}:{found.settings.port}",
+        "bolt": url,
+        "user": user,
+        "valkey": running.redis_url if running else None,
+        "password_file": str(running.password_file) if running else None,
+        "data_dir": str(found.settings.data_dir) if running else None,
+    }

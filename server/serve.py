@@ -1,0 +1,194 @@
+"""`ecs serve`: from nothing to an API that answers, and back to nothing."""
+
+import asyncio
+import http.client
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import uvicorn
+from graph.ingest.demo import demo_society
+from rich.panel import Panel
+from rich.table import Table
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from graph.database import Database
+from graph.embedded.servers import AlreadyRunning, find_running
+from graph.migrations import migrate
+from server.app import connect_database, create_app
+from server.display import err, out, steps
+from server.endpoints import Endpoints, Progress, endpoints
+from server.settings import Settings, reveal, unknown_settings
+
+GRACE = 5
+PATIENCE = 30.0
+IS_EMPTY = "RETURN NOT EXISTS { (n) WHERE NOT n:Migration } AS empty"
+
+
+class ServeError(Exception):
+    """What keeps the API from starting, in a line."""
+
+
+def serve(settings: Settings) -> None:
+    """Starts what is missing, serves until told to stop, and stops what was started.
+
+    Raises ServeError, EmbeddedError or SocietyError when it cannot.
+    """
+    for name in unknown_settings():
+        err.print(f"warning: {name} is no setting of this program; see README.md", style="yellow")
+    if not settings.database_url and (running := find_running(settings.data_dir)):
+        raise AlreadyRunning(settings.data_dir, running)
+    with ended_by_signals(), listening(settings) as listener, ExitStack() as stack:
+        with steps() as say:
+            found = stack.enter_context(endpoints(settings, say, train_aot=True, join=False))
+            asyncio.run(prepare(found, say))
+            say("Starting the API")
+        run(found, listener)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Lets the first signal that ends a process unwind what was started; further ones cannot cut that short."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in signals}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Takes the address before anything is started, so that a taken one is known at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ServeError(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what uses the port, or set ECS_PORT (or ECS_HOST) to another."
+            ) from None
+        yield listener
+
+
+async def prepare(found: Endpoints, say: Progress) -> None:
+    """Brings the graph up to date, and fills an empty embedded one with the demonstration."""
+    async with connect_database(found.settings) as database:
+        say("Waiting for the database")
+        await database.wait_until_ready(PATIENCE)
+        say("Migrating")
+        await migrate(database, say)
+        if found.embedded and found.settings.demo and await is_empty(database):
+            say("Filling the empty database with a demonstration society (ECS_DEMO=0 leaves it empty)")
+            await demo_society(database, max_agents=found.settings.max_agents)
+
+
+async def is_empty(database: Database) -> bool:
+    ((empty,),) = await database.read("is empty", IS_EMPTY)
+    return empty
+
+
+def run(found: Endpoints, listener: socket.socket) -> None:
+    """Runs the API's workers until a signal ends them."""
+    settings = found.settings
+    export(settings)
+    config = uvicorn.Config(
+        "server.serve:create_worker",
+        factory=True,
+        workers=settings.processes,
+        log_level="warning" if settings.log_level == "info" else settings.log_level,
+        access_log=settings.log_level == "debug",
+        timeout_graceful_shutdown=GRACE,
+        server_header=False,
+    )
+    threading.Thread(target=announce, args=(found,), daemon=True).start()
+    if settings.processes > 1:
+        Multiprocess(config, [listener]).run()
+    else:
+        uvicorn.Server(config).run([listener])
+
+
+def export(settings: Settings) -> None:
+    """Hands the settings on to the workers, in the environment, where no list of processes shows them."""
+    url, user, password = settings.database_login()
+    os.environ |= {
+        "ECS_DATABASE_URL": url,
+        "ECS_DATABASE_USER": user,
+        "ECS_DATABASE_PASSWORD": password,
+        "ECS_HOST": settings.host,
+        "ECS_PORT": str(settings.port),
+    }
+    if settings.redis_url:
+        os.environ["ECS_REDIS_URL"] = reveal(settings.redis_url)
+
+
+def create_worker() -> Starlette:
+    """Makes the application in a worker, which ends when the process that started it is gone."""
+    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return create_app()
+
+
+def follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def announce(found: Endpoints) -> None:
+    """Waits until the API answers, then says where everything is."""
+    settings = found.settings
+    url = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    if not wait_for(lambda: alive(settings), PATIENCE):
+        return
+    if found.embedded:
+        found.embedded.publish(api_url=url)
+    table = Table.grid(padding=(0, 2))
+    table.add_row("GraphQL and GraphiQL", f"{url}/graphql")
+    table.add_row("Health", f"{url}/health")
+    table.add_row("Neo4j", settings.database_login()[0])
+    if found.running:
+        table.add_row("Valkey", found.running.redis_url or "none")
+        table.add_row("Data", str(settings.data_dir))
+        table.add_row("Password of both", str(found.running.password_file))
+    out.print(Panel(table, title="Ready", subtitle="Ctrl-C stops it", expand=False))
+
+
+def alive(settings: Settings) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.port, timeout=1)
+    try:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
