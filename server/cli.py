@@ -9,14 +9,15 @@ from typing import Annotated
 
 import orjson
 import typer
-from graph.ingest.smallville import import_smallville
 
 from graph.database import Database
 from graph.embedded.servers import EmbeddedError
 from graph.errors import SocietyError
+from graph.ingest.arrivals import import_smallville
 from graph.ingest.export import export_jsonl
 from graph.ingest.jsonl import import_jsonl
-from graph.ingest.synthetic import seed_les_miserables, seed_society
+from graph.ingest.les_miserables import seed_les_miserables
+from graph.ingest.synthetic import seed_society
 from graph.migrations import applied
 from graph.migrations import migrate as run_migrations
 from schema.root import print_schema
@@ -36,7 +37,7 @@ Without ECS_DATABASE_URL every command uses the embedded database of ECS_DATA_DI
 `ecs serve`, or one that it starts for as long as it runs. README.md lists all settings.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 importing = typer.Typer(help="Bring a society in from files.", no_args_is_help=True)
 exporting = typer.Typer(help="Write the society to files.", no_args_is_help=True)
 app.add_typer(importing, name="import")
@@ -165,7 +166,11 @@ def import_smallville_command(directories: Directories) -> None:
 
     async def work(database: Database, settings: Settings) -> None:
         with bars() as show:
-            counts = await import_smallville(database, directories, max_agents=settings.max_agents, progress=show)
+            counts, notes = await import_smallville(
+                database, directories, max_agents=settings.max_agents, progress=show
+            )
+        for note in notes:
+            err.print(f"note: {note}", style="yellow", soft_wrap=True)
         report("Imported", counts)
 
     with_database(work)

@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
-from graph.ingest.demo import demo_society
 from rich.panel import Panel
 from rich.table import Table
 from starlette.applications import Starlette
@@ -21,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 
 from graph.database import Database
 from graph.embedded.servers import AlreadyRunning, find_running
+from graph.ingest.les_miserables import demo_society
 from graph.migrations import migrate
 from server.app import connect_database, create_app
 from server.display import err, out, steps
