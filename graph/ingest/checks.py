@@ -1,0 +1,163 @@
+"""What a value that comes from outside must be; each check returns it in its own type or says what is wrong."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from math import isfinite
+from typing import Any, cast, get_args, get_origin
+
+from graph.ingest.records import utc
+from graph.rows import split_optional
+
+Check = Callable[[Any], Any]
+
+LONGEST_NAME = 200
+LONGEST_TEXT = 20_000
+LONGEST_EMBEDDING = 4096
+MOST_REFERENCES = 1000
+LARGEST_INT = 2**31 - 1
+
+RANGES: dict[str, tuple[float, float]] = {
+    "importance": (0, 1),
+    "strength": (0, 1),
+    "trust": (0, 1),
+    "confidence": (0, 1),
+    "social_energy": (0, 1),
+    "learning_rate": (0, 1),
+    "importance_threshold": (0, 1),
+    "impact": (-1, 1),
+    "memory_capacity": (1, LARGEST_INT),
+}
+NAMES = {"key", "name", "kind", "agent", "source", "target", "topic"}
+
+
+class Refused(ValueError):
+    """A value is not what it must be; the field's name is for the caller to add."""
+
+
+def shown(value: object) -> str:
+    """Says a value in few words."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def text(longest: int, shortest: int = 1) -> Check:
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Refused(f"must be text, is {shown(value)}")
+        if not shortest <= len(value) <= longest:
+            raise Refused(f"must be {shortest} to {longest} characters long, is {len(value)}")
+        return value
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    def check(value: Any) -> float:
+        if type(value) is not float and type(value) is not int:
+            raise Refused(f"must be a number, is {shown(value)}")
+        if not low <= value <= high:
+            raise Refused(f"must lie in [{low:g}, {high:g}], is {shown(value)}")
+        return float(value)
+
+    return check
+
+
+def integer(low: int, high: int) -> Check:
+    def check(value: Any) -> int:
+        if type(value) is not int:
+            raise Refused(f"must be a whole number, is {shown(value)}")
+        if not low <= value <= high:
+            raise Refused(f"must lie in [{low}, {high}], is {value}")
+        return value
+
+    return check
+
+
+def time(value: Any) -> datetime:
+    """Takes ISO 8601; a time without a zone is in UTC."""
+    if not isinstance(value, str):
+        raise Refused(f"must be a time in ISO 8601, is {shown(value)}")
+    try:
+        return utc(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
+        raise Refused(f"must be a time in ISO 8601 such as 2024-05-01T12:00:00Z, is {shown(value)}") from None
+
+
+def choice(options: type[Enum]) -> Check:
+    members = {member.value: member for member in options}
+
+    def check(value: Any) -> Enum:
+        if isinstance(value, str) and value in members:
+            return members[value]
+        raise Refused(f"must be one of {', '.join(members)}, is {shown(value)}")
+
+    return check
+
+
+def identifier(type_name: str) -> Check:
+    matches = re.compile(rf"{type_name}:[0-9a-f]{{32}}").fullmatch
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not matches(value):
+            raise Refused(f"must be {type_name}: and 32 hexadecimal digits, is {shown(value)}")
+        return value
+
+    return check
+
+
+def listing(element: Check, most: int) -> Check:
+    """Takes a list; what it names twice counts once."""
+
+    def check(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise Refused(f"must be a list, is {shown(value)}")
+        items = cast("list[Any]", value)
+        if len(items) > most:
+            raise Refused(f"may hold {most} items at most, has {len(items)}")
+        return list(dict.fromkeys(map(element, items)))
+
+    return check
+
+
+def vector(value: Any) -> list[float]:
+    """Takes a list of finite numbers."""
+    if not isinstance(value, list):
+        raise Refused(f"must be a list of numbers, is {shown(value)}")
+    items = cast("list[Any]", value)
+    if not 1 <= len(items) <= LONGEST_EMBEDDING:
+        raise Refused(f"must have 1 to {LONGEST_EMBEDDING} numbers, has {len(items)}")
+    if not set(map(type, items)) <= {float, int} or not all(map(isfinite, items)):
+        raise Refused("must be a list of finite numbers")
+    return list(map(float, items))
+
+
+def check_of(name: str, hint: Any, type_name: str) -> Check:
+    """Finds the check for a field from its name and type; `type_name` is that of the record's own id."""
+    inner, nullable = split_optional(hint)
+    match name:
+        case "id":
+            return identifier(type_name)
+        case "evidence":
+            return listing(identifier("Memory"), MOST_REFERENCES)
+        case "about":
+            return listing(text(LONGEST_NAME), MOST_REFERENCES)
+        case "embedding":
+            return vector
+        case _:
+            return _check_of_type(name, inner, nullable)
+
+
+def _check_of_type(name: str, hint: Any, nullable: bool) -> Check:
+    if get_origin(hint) is list and get_args(hint) == (str,):
+        return listing(text(LONGEST_NAME), MOST_REFERENCES)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return choice(hint)
+    if hint is str:
+        return text(LONGEST_NAME) if name in NAMES and not nullable else text(LONGEST_TEXT, int(not nullable))
+    if hint is int:
+        low, high = RANGES.get(name, (0, LARGEST_INT))
+        return integer(int(low), int(high))
+    others: dict[Any, Check] = {datetime: time, Any: lambda value: value}
+    return number(*RANGES[name]) if hint is float else others[hint]
