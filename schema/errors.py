@@ -1,21 +1,28 @@
 """How errors reach clients: `extensions.code` says what kind each is; what is unknown is masked."""
 
 import logging
+import re
 from typing import Any
 from uuid import uuid4
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import FieldNode, GraphQLError
 
-from graph.errors import Internal, SocietyError
+from graph.errors import BadInput, Internal, SocietyError
 
 log = logging.getLogger("ecs.errors")
 
 MASKED = "Something went wrong on the server. The log has the details under error id {id}."
 
+# A suggestion tells names that the client did not ask for.
+SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 
-def format_error(error: GraphQLError) -> dict[str, Any]:
-    """Writes an error as the GraphQL specification lays it out, with a code of ours."""
-    code, message = classify(error)
+
+def format_error(error: GraphQLError, *, otherwise: str = BadInput.code) -> dict[str, Any]:
+    """Writes an error as the GraphQL specification lays it out, with a code of ours.
+
+    `otherwise` is the code of what GraphQL itself finds wrong with a request.
+    """
+    code, message = classify(error, otherwise)
     formatted: dict[str, Any] = {"message": message}
     if error.locations:
         formatted["locations"] = [location.formatted for location in error.locations]
@@ -25,22 +32,23 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
     return formatted
 
 
-def classify(error: GraphQLError) -> tuple[str, str]:
+def classify(error: GraphQLError, otherwise: str) -> tuple[str, str]:
     """Tells an error's code and the message that clients may read."""
     cause = error.original_error
-    if isinstance(cause, GraphQLError):
+    while isinstance(cause, GraphQLError):
         cause = cause.original_error
     match cause:
-        case None if isinstance(error, GraphQLSyntaxError):
-            return "GRAPHQL_PARSE_FAILED", error.message
-        case None if error.path is None and error.nodes and not error.message.startswith("Variable "):
-            return "GRAPHQL_VALIDATION_FAILED", error.message
-        case None if error.path is None:
-            return "BAD_USER_INPUT", error.message
         case SocietyError() if not isinstance(cause, Internal):
-            return cause.code, cause.message
+            return cause.code, error.message
+        case None if concerns_request(error):
+            return otherwise, SUGGESTION.sub("", error.message)
         case _:
-            return "INTERNAL", mask(cause or error)
+            return Internal.code, mask(cause or error)
+
+
+def concerns_request(error: GraphQLError) -> bool:
+    """Says whether GraphQL found fault with the request, an argument's value included, not with an answer."""
+    return error.path is None or (bool(error.nodes) and not isinstance(error.nodes[0], FieldNode))
 
 
 def mask(error: BaseException) -> str:

@@ -1,16 +1,17 @@
 """Executes an operation for one request."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.graphql import OperationType
+from strawberry.types.execution import PreExecutionError
 
-from graph.errors import DeadlineExceeded, SocietyError
+from graph.errors import BadInput, DeadlineExceeded, SocietyError
 from resolvers.context import Context
+from schema.document import check_kind, parse_document, select_operation
 from schema.errors import format_error
 
 
@@ -31,16 +32,6 @@ class Answer:
     executed: bool = True
 
 
-class NotAllowed(SocietyError):
-    """The operation is of a kind that this way in does not take."""
-
-    code = "BAD_USER_INPUT"
-
-
-QUERIES = frozenset({OperationType.QUERY})
-QUERIES_AND_MUTATIONS = frozenset({OperationType.QUERY, OperationType.MUTATION})
-
-
 async def execute(
     schema: strawberry.Schema,
     operation: Operation,
@@ -54,27 +45,36 @@ async def execute(
     Raises NotAllowed for a mutation where only queries are taken.
     """
     try:
+        selected = select_operation(parse_document(operation.document), operation.name)
+        check_kind(selected, only_queries=only_queries)
         async with asyncio.timeout(deadline):
             result = await schema.execute(
                 operation.document,
                 variable_values=operation.variables,
                 context_value=context,
                 operation_name=operation.name,
-                allowed_operation_types=QUERIES if only_queries else QUERIES_AND_MUTATIONS,
             )
+    except GraphQLError as error:
+        return rejection([error], otherwise="GRAPHQL_PARSE_FAILED")
+    except BadInput as error:
+        return failure(error)
     except TimeoutError:
         return failure(DeadlineExceeded(f"The request took longer than {deadline:g} s. Ask for less, or try again."))
-    except InvalidOperationTypeError as error:
-        raise NotAllowed(error.as_http_error_reason("GET")) from error
-    except CannotGetOperationTypeError as error:
-        return Answer({"errors": [format_error(GraphQLError(error.as_http_error_reason()))]}, executed=False)
     errors = result.errors or []
-    # Errors of execution have a path; those before it have none.
-    executed = result.data is not None or any(error.path for error in errors)
-    payload: dict[str, Any] = {"data": result.data} if executed else {}
+    if isinstance(result, PreExecutionError):
+        return rejection(errors, otherwise="GRAPHQL_VALIDATION_FAILED")
+    # Errors of execution have a path; those of the variables' values have none.
+    if result.data is None and not any(error.path for error in errors):
+        return rejection(errors, otherwise=BadInput.code)
+    payload: dict[str, Any] = {"data": result.data}
     if errors:
         payload["errors"] = [format_error(error) for error in errors]
-    return Answer(payload, executed)
+    return Answer(payload)
+
+
+def rejection(errors: Sequence[GraphQLError], *, otherwise: str) -> Answer:
+    """Answers a request whose execution never began; `otherwise` is the code of errors that have none."""
+    return Answer({"errors": [format_error(error, otherwise=otherwise) for error in errors]}, executed=False)
 
 
 def failure(error: SocietyError) -> Answer:

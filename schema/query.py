@@ -26,10 +26,15 @@ def described(annotation: Any, description: str) -> Any:
 
 async def find_node(info: Request, id: str) -> Any:
     """Finds what an id names, or None. Raises BadInput for what is no id."""
-    kind = type_of(id)
-    if kind is None:
-        raise BadInput(f"This is not an id of this API: {id[:60]!r}. Ids start with one of {', '.join(TYPES)}.")
+    kind = kind_of(id)
     return await info.context.loaders.one(LOOKUPS[kind], id.partition(":")[2] if kind == "Topic" else id)
+
+
+def kind_of(id: str) -> str:
+    """Names the type of what an id names. Raises BadInput for what is no id."""
+    if kind := type_of(id):
+        return kind
+    raise BadInput(f"This is not an id of this API: {id[:60]!r}. Ids start with one of {', '.join(TYPES)} and a colon.")
 
 
 @strawberry.type(description="Where reading starts.")
@@ -55,12 +60,14 @@ class Query:
         id: described(strawberry.ID | None, "The agent's global id.") = UNSET,
         key: described(str | None, "The simulation's own name for the agent.") = UNSET,
     ) -> Agent | None:
-        given = [
-            (lookup, name) for lookup, name in ((AGENT_BY_ID, id), (AGENT_BY_KEY, key)) if name not in (None, UNSET)
-        ]
-        if len(given) != 1:
-            raise BadInput("agent: pass either id or key.")
-        return await info.context.loaders.one(*given[0])
+        match id or None, key or None:
+            case str(id), None:
+                kind_of(id)
+                return await info.context.loaders.one(AGENT_BY_ID, id)
+            case None, str(key):
+                return await info.context.loaders.one(AGENT_BY_KEY, key)
+            case _:
+                raise BadInput("agent: pass either id or key, and not the other.")
 
     agents: AgentConnection = connection(
         edges.AGENTS,

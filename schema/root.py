@@ -1,20 +1,20 @@
 """The schema, whole."""
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from schema.document import REMEMBERED, ParsedOnce
 from schema.interaction import Interaction
 from schema.knowledge import Knowledge
 from schema.memory import Memory
 from schema.query import Query
 from schema.relationship import Relationship
-
-# Documents whose parsing and validation are remembered.
-DOCUMENTS = 1000
+from schema.scalars import DateTime
 
 
 class Schema(strawberry.Schema):
@@ -24,13 +24,13 @@ class Schema(strawberry.Schema):
         pass
 
 
-def build_schema() -> strawberry.Schema:
+def build_schema() -> Schema:
     """Builds the schema that clients see."""
     return Schema(
         query=Query,
         types=[Memory, Relationship, Interaction, Knowledge],
-        config=StrawberryConfig(disable_field_suggestions=True),
-        extensions=[lambda: ParserCache(maxsize=DOCUMENTS), lambda: ValidationCache(maxsize=DOCUMENTS)],
+        config=StrawberryConfig(scalar_map={datetime: DateTime}),
+        extensions=[ParsedOnce, lambda: ValidationCache(maxsize=REMEMBERED)],
     )
 
 

@@ -5,21 +5,35 @@ before execution is answered with 400 to clients that take application/graphql-r
 to those that only know application/json.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import orjson
-import strawberry
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from graph.errors import BadInput, DeadlineExceeded
+from graph.errors import BadInput, DeadlineExceeded, Internal
 from resolvers.context import Context
-from schema.execution import Answer, NotAllowed, Operation, execute, failure
+from schema.document import NotAllowed
+from schema.execution import Answer, Operation, execute, failure
+from schema.root import Schema
 from server.graphiql import graphiql_page, wants_page
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
+
+LARGEST_BODY = 1_048_576
+STATUS = {DeadlineExceeded.code: 504, Internal.code: 500}
+
+WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+
+# What a request may hold beside the document.
+PARAMETERS = (
+    ("variables", dict, "a JSON object"),
+    ("extensions", dict, "a JSON object"),
+    ("operationName", str, "a string"),
+)
 
 
 class HttpError(Exception):
@@ -35,7 +49,7 @@ class HttpError(Exception):
 class GraphQLEndpoint:
     """Answers GraphQL requests of one schema. `make_context` gives each request its loaders."""
 
-    def __init__(self, schema: strawberry.Schema, make_context: Callable[[], Context], *, deadline: float) -> None:
+    def __init__(self, schema: Schema, make_context: Callable[[], Context], *, deadline: float) -> None:
         self._schema = schema
         self._make_context = make_context
         self._deadline = deadline
@@ -43,10 +57,9 @@ class GraphQLEndpoint:
     async def answer(self, request: Request) -> Response:
         if wants_page(request):
             return graphiql_page(request)
-        try:
-            media = negotiate(request.headers.get("accept", ""))
-        except HttpError as error:
-            return reject(error, PLAIN_JSON)
+        media = negotiate(", ".join(request.headers.getlist("accept")))
+        if media is None:
+            return reject(HttpError(406, f"Accept: this address answers {RESPONSE_JSON} or {PLAIN_JSON}."), PLAIN_JSON)
         try:
             operation = await read_operation(request)
             answer = await execute(
@@ -60,44 +73,56 @@ class GraphQLEndpoint:
             return reject(error, media)
         except NotAllowed as error:
             return reject(HttpError(405, error.message, {"Allow": "POST"}), media)
-        status = 200 if answer.executed or media == PLAIN_JSON else status_of(answer)
-        return respond(answer, media, status)
+        return respond(answer, media)
 
 
-def status_of(answer: Answer) -> int:
-    """The status of a request that failed before execution."""
-    return 504 if answer.payload["errors"][0]["extensions"]["code"] == DeadlineExceeded.code else 400
-
-
-def respond(answer: Answer, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    content_type = f"{media}; charset=utf-8"
-    return Response(
-        orjson.dumps(answer.payload), status, {"Content-Type": content_type, "Vary": "Accept"} | (headers or {})
-    )
+def respond(answer: Answer, media: str) -> Response:
+    """Writes an answer; clients of plain JSON read from the body, not from the status, how it went."""
+    try:
+        body = orjson.dumps(answer.payload)
+    except orjson.JSONEncodeError:
+        # What GraphQL answers can always be written, but for its depth.
+        return respond(failure(BadInput("The answer is nested too deeply. Ask for fewer levels.")), media)
+    if answer.executed or media == PLAIN_JSON:
+        return write(body, media, 200)
+    return write(body, media, STATUS.get(answer.payload["errors"][0]["extensions"]["code"], 400))
 
 
 def reject(error: HttpError, media: str) -> Response:
-    return respond(failure(BadInput(error.message)), media, error.status, error.headers)
+    return write(orjson.dumps(failure(BadInput(error.message)).payload), media, error.status, error.headers)
 
 
-def negotiate(accept: str) -> str:
-    """Chooses the media type of the response. Raises HttpError 406 if the client takes neither."""
+def write(body: bytes, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, {"Content-Type": f"{media}; charset=utf-8", "Vary": "Accept"} | (headers or {}))
+
+
+def negotiate(accept: str) -> str | None:
+    """Chooses the media type of the response: the one that the client likes best, the first of equals."""
     if not accept:
         return PLAIN_JSON
-    ranges = [each.partition(";") for each in accept.lower().split(",")]
-    taken = [name.strip() for name, _, parameters in ranges if not parameters.replace(" ", "").endswith("q=0")]
-    for name in taken:
-        if name == RESPONSE_JSON:
-            return RESPONSE_JSON
-        if name in {PLAIN_JSON, "application/*", "*/*"}:
-            return PLAIN_JSON
-    raise HttpError(406, f"Accept: this address answers {RESPONSE_JSON} or {PLAIN_JSON}.")
+    qualities = dict(map(read_range, accept.lower().split(",")))
+
+    def quality(media: str) -> float:
+        # The most specific range that matches is the one that counts.
+        return next((qualities[each] for each in (media, "application/*", "*/*") if each in qualities), 0.0)
+
+    named = [each for each in qualities if each in {RESPONSE_JSON, PLAIN_JSON}]
+    best = max([*named, PLAIN_JSON, RESPONSE_JSON], key=quality)
+    return best if quality(best) else None
+
+
+def read_range(text: str) -> tuple[str, float]:
+    """Reads a media range and how much the client likes it; parameters other than q are ignored."""
+    name, *parameters = (part.strip() for part in text.split(";"))
+    weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+    return name, float(weight) if WEIGHT.fullmatch(weight) else 1.0
 
 
 async def read_operation(request: Request) -> Operation:
     """Reads what a request asks to have executed. Raises HttpError."""
     if request.method == "POST":
-        return to_operation(await read_body(request))
+        check_headers(request)
+        return to_operation(decode(await read_body(request), what="body"))
     parameters: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if name in parameters:
@@ -105,36 +130,46 @@ async def read_operation(request: Request) -> Operation:
     return to_operation(parameters)
 
 
-async def read_body(request: Request) -> Any:
-    content_type = request.headers.get("content-type", "").lower()
-    media, _, parameters = content_type.partition(";")
+def check_headers(request: Request) -> None:
+    media, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if media.strip() != PLAIN_JSON:
         raise HttpError(415, f"Content-Type: send the request as {PLAIN_JSON}.")
     charset = parameters.partition("charset=")[2].strip(' "')
-    if charset and charset not in {"utf-8", "utf8"}:
+    if charset not in {"", "utf-8", "utf8"}:
         raise HttpError(415, "Content-Type: the charset must be utf-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HttpError(415, "Content-Encoding: send the request uncompressed.")
-    return decode(await request.body(), what="the body")
+        raise HttpError(415, "Content-Encoding: send the request uncompressed.", {"Accept-Encoding": "identity"})
+
+
+async def read_body(request: Request) -> bytes:
+    """Reads the body, no more of it than is taken."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise HttpError(413, f"body: {LARGEST_BODY} bytes at most. Send several requests.")
+    except ClientDisconnect:
+        raise HttpError(400, "body: cut short.") from None
+    return bytes(body)
 
 
 def decode(text: bytes, *, what: str) -> Any:
     try:
         return orjson.loads(text)
     except ValueError as error:
-        raise HttpError(400, f"{what} is not JSON: {error}") from None
+        raise HttpError(400, f"{what}: not JSON: {error}.") from None
 
 
 def to_operation(request: Any) -> Operation:
     """Checks a request's parameters, by the names that the specification gives them."""
     if not isinstance(request, dict):
-        raise HttpError(400, "The body must be a JSON object with the member query.")
-    document, variables, name = (request.get(each) for each in ("query", "variables", "operationName"))
+        raise HttpError(400, "body: must be a JSON object with the member query.")
+    document = request.get("query")
     if not isinstance(document, str):
-        raise HttpError(400, "query: missing; it must be the text of a GraphQL document.")
-    for what, value, kind in (("variables", variables, dict), ("extensions", request.get("extensions"), dict)):
+        raise HttpError(400, "query: must be the text of a GraphQL document.")
+    for name, kind, said in PARAMETERS:
+        value = request.get(name)
         if value is not None and not isinstance(value, kind):
-            raise HttpError(400, f"{what}: must be a JSON object.")
-    if name is not None and not isinstance(name, str):
-        raise HttpError(400, "operationName: must be a string.")
-    return Operation(document, variables, name)
+            raise HttpError(400, f"{name}: must be {said}.")
+    return Operation(document, request.get("variables"), request.get("operationName"))

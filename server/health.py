@@ -16,12 +16,21 @@ MEMORY_WARNING = 90.0
 Check = Callable[[], Awaitable[bool]]
 
 
-class Health:
-    """Answers the health routes. A check says whether its part answers; None stands for a part not configured."""
+def memory_used() -> float:
+    """Reads how much of the machine's memory is in use, in percent."""
+    return psutil.virtual_memory().percent
 
-    def __init__(self, database: Check, redis: Check | None) -> None:
+
+class Health:
+    """Answers the health routes. A check says whether its part answers; None stands for a part not configured.
+
+    `memory_used` reads how much memory is in use, in percent.
+    """
+
+    def __init__(self, database: Check, redis: Check | None, *, memory_used: Callable[[], float] = memory_used) -> None:
         self._database = database
         self._redis = redis
+        self._memory_used = memory_used
 
     async def live(self, _: Request) -> JSONResponse:
         """The process runs; nothing else is asked."""
@@ -37,7 +46,7 @@ class Health:
 
     async def report(self, _: Request) -> JSONResponse:
         """Everything, for people and dashboards."""
-        components = await self._components() | {"memory": memory()}
+        components = await self._components() | {"memory": memory(self._memory_used())}
         status = overall(components)
         body = {"status": status, "timestamp": datetime.now(UTC).isoformat(), "components": components}
         return JSONResponse(body, 503 if status == "unhealthy" else 200)
@@ -61,15 +70,17 @@ async def probe(check: Check | None) -> dict[str, Any]:
     return {"status": "healthy" if answers else "unhealthy", "latency_ms": latency}
 
 
-def memory() -> dict[str, Any]:
-    """How much of the machine's memory is in use, and what this process holds (bytes)."""
-    used = psutil.virtual_memory().percent
+def memory(used: float) -> dict[str, Any]:
+    """Judges how much of the machine's memory is in use (percent), and adds what this process holds (bytes)."""
     status = "warning" if used >= MEMORY_WARNING else "healthy"
     return {"status": status, "usage_percent": used, "process_bytes": psutil.Process().memory_info().rss}
 
 
 def overall(components: dict[str, dict[str, Any]]) -> str:
-    """Nothing works without the database; without the rest it works less well."""
+    """Judges the whole: unhealthy without the database, degraded without Redis or with little memory left.
+
+    Degraded requests are answered, only slower, so that no balancer should turn away from it.
+    """
     if components["database"]["status"] != "healthy":
         return "unhealthy"
     return "healthy" if all(each["status"] == "healthy" for each in components.values()) else "degraded"

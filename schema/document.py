@@ -1,0 +1,59 @@
+"""The GraphQL document of a request: how large it may be, and which of its operations is asked for."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from graphql import DocumentNode, OperationDefinitionNode, OperationType, parse
+from strawberry.extensions import SchemaExtension
+
+from graph.errors import BadInput, SocietyError
+
+# Documents whose parsing and validation are remembered.
+REMEMBERED = 256
+# Validating these in the costliest arrangement takes about a second; GraphiQL's own largest document has 200.
+MOST_TOKENS = 2000
+MOST_COMMENTS = 1000
+LONGEST = 100_000
+
+
+class NotAllowed(SocietyError):
+    """The operation is of a kind that this way in does not take."""
+
+    code = "BAD_USER_INPUT"
+
+
+@lru_cache(maxsize=REMEMBERED)
+def parse_document(text: str) -> DocumentNode:
+    """Parses a document. Raises GraphQLError if it is none, or too large."""
+    return parse(text, max_lexical_tokens=MOST_TOKENS, max_comments=MOST_COMMENTS, max_source_length=LONGEST)
+
+
+def select_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """Finds the operation that a request names, or the only one. Raises BadInput."""
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if name is None:
+        if len(operations) == 1:
+            return operations[0]
+        if operations:
+            raise BadInput("operationName: missing; the document holds several operations, so name one of them.")
+        raise BadInput("query: the document holds no operation, only definitions.")
+    for operation in operations:
+        if operation.name and operation.name.value == name:
+            return operation
+    raise BadInput(f"operationName: the document holds no operation named {name[:60]!r}.")
+
+
+def check_kind(operation: OperationDefinitionNode, *, only_queries: bool) -> None:
+    """Raises NotAllowed for a mutation where only queries are taken, BadInput for a subscription."""
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise BadInput("query: subscriptions are not served here; send a query or a mutation.")
+    if only_queries and operation.operation is not OperationType.QUERY:
+        raise NotAllowed("query: mutations change something, so send them by POST.")
+
+
+class ParsedOnce(SchemaExtension):
+    """Lets an execution take the document as it was parsed already."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.graphql_document = parse_document(self.execution_context.query or "")
+        yield
