@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -12,6 +12,7 @@ from graph.rows import Column, camel, column
 
 Tree = Mapping[str, Any]
 
+# Fields and nested filters together.
 MOST_TERMS = 200
 DEEPEST = 12
 
@@ -58,10 +59,9 @@ class Compiler:
     """Collects the parameters of one filter."""
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+    terms: int = 0
 
     def parameter(self, value: Any) -> str:
-        if len(self.values) >= MOST_TERMS:
-            raise BadInput(f"A filter may hold {MOST_TERMS} conditions at most.")
         name = f"f{len(self.values)}"
         self.values[name] = storable(value)
         return f"${name}"
@@ -69,15 +69,18 @@ class Compiler:
     def all_of(self, tree: Tree, scope: Scope) -> str:
         if scope.depth > DEEPEST:
             raise BadInput(f"A filter may be nested {DEEPEST} deep at most.")
+        self.terms += 1 + len(tree)
+        if self.terms > MOST_TERMS:
+            raise BadInput(f"A filter may hold {MOST_TERMS} conditions at most.")
         inner = Scope(scope.row, scope.item, scope.other, scope.depth + 1)
-        return joined("AND", [self.term(name, value, inner) for name, value in tree.items()], empty="true")
+        return every([self.term(name, value, inner) for name, value in tree.items()])
 
     def term(self, name: str, value: Any, scope: Scope) -> str:
         match name:
             case "and":
-                return joined("AND", [self.all_of(each, scope) for each in value], empty="true")
+                return every([self.all_of(each, scope) for each in value])
             case "or":
-                return joined("OR", [self.all_of(each, scope) for each in value], empty="false")
+                return either([self.all_of(each, scope) for each in value])
             case "not":
                 # A comparison with an absent value is null, and so would be its negation.
                 return f"NOT coalesce({self.all_of(value, scope)}, false)"
@@ -95,7 +98,7 @@ class Compiler:
             raise BadInput(f"{scope.row.__name__} cannot be filtered by {name}.")
         if isinstance(value, Sequence):
             return OPERATORS["in"].format(field=f"{scope.item}.{stored.property}", value=self.parameter(value))
-        return joined("AND", [self.operate(stored, op, operand, scope) for op, operand in value.items()], empty="true")
+        return every([self.operate(stored, op, operand, scope) for op, operand in value.items()])
 
     def operate(self, stored: Column, operator: str, operand: Any, scope: Scope) -> str:
         name = f"{scope.item}.{stored.property}"
@@ -103,6 +106,8 @@ class Compiler:
             if operator == "eq":
                 return f"{name} IS NULL"
             raise BadInput(f"{stored.property}: {operator} needs a value; only eq may be null.")
+        if operator not in OPERATORS:
+            raise BadInput(f"{stored.property}: there is no operator {operator}.")
         return OPERATORS[operator].format(field=name, value=self.parameter(operand))
 
     def along(self, name: str, value: Tree, scope: Scope) -> str:
@@ -117,9 +122,11 @@ class Compiler:
                     terms.append(f"EXISTS {{ MATCH {path} WHERE {predicate} }}")
                 case "none":
                     terms.append(f"NOT EXISTS {{ MATCH {path} WHERE {predicate} }}")
-                case _:
+                case "all":
                     terms.append(f"NOT EXISTS {{ MATCH {path} WHERE NOT coalesce({predicate}, false) }}")
-        return joined("AND", terms, empty="true")
+                case _:
+                    raise BadInput(f"{name}: some, none or all, not {quantifier}.")
+        return every(terms)
 
 
 def other_agent(compiler: Compiler, value: Tree, scope: Scope) -> str:
@@ -144,21 +151,43 @@ SPECIALS: dict[tuple[type, str], Callable[[Compiler, Any, Scope], str]] = {
 ALIASES = {(Knowledge, "topic"): camel("topic_name")}
 
 
-def joined(operator: str, terms: list[str], *, empty: str) -> str:
-    if not terms:
-        return empty
-    return terms[0] if len(terms) == 1 else f"({f' {operator} '.join(terms)})"
+def every(terms: list[str]) -> str:
+    """Says that all predicates hold."""
+    terms = [term for term in terms if term != "true"]
+    return f"({' AND '.join(terms)})" if len(terms) > 1 else next(iter(terms), "true")
+
+
+def either(terms: list[str]) -> str:
+    """Says that at least one predicate holds."""
+    if len(terms) < 2:
+        return next(iter(terms), "false")
+    # Written with OR, the planner may look for each alternative by itself and sort what it finds.
+    return f"CASE {' '.join(f'WHEN {term} THEN true' for term in terms)} ELSE false END"
 
 
 def storable(value: Any) -> Any:
-    """Turns a value into what the database compares with; lists become tuples, to be hashable."""
+    """Turns a value into what the database compares with; lists become tuples, to be hashable.
+
+    Its indexes tell -0.0 from 0.0, and the same moment in two time zones; neither -0.0 nor other zones than UTC
+    are stored.
+    """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, list | tuple):
         return tuple(storable(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise BadInput(f"{value.isoformat()} lacks a time zone, such as a final Z.")
-    return value
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise BadInput(f"{value.isoformat()} lacks a time zone, such as a final Z.")
+        return utc(value)
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def utc(moment: datetime) -> datetime:
+    """Gives the same moment in UTC. Raises BadInput for one that has no year there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC.") from None
 
 
 def compile_filter(row: type, tree: Tree | None) -> Filter | None:

@@ -6,14 +6,15 @@ because then an index gives the order and only the rows of the page are read.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
 from graph.edges import Direction, Edge, Order, Way
 from graph.rows import Column, column, projection
 
-# Sorts before every time that can be stored, where an order meets an absent one.
-NEVER = "datetime('-9999-01-01T00:00:00Z')"
+# No time that can be stored sorts before it; where an order meets an absent time, it stands in.
+NEVER = "datetime('0001-01-01T00:00:00Z')"
 
 
 @lru_cache(maxsize=1024)
@@ -33,43 +34,47 @@ def page_text(
     Bounds are named by the letter of their values in the key: k.a0, k.a1 … or k.b0, k.b1 … Rows that `skip`
     passes over are counted, not read.
     """
-    sorts = order_columns(edge, order)
-    conditions = [predicate] if predicate else []
-    if near:
-        conditions += beyond(order, sorts, near, inclusive=inclusive)
-    if far:
-        conditions += beyond(tuple(item.reversed() for item in order), sorts, far, inclusive=False)
-    cut = "SKIP $skip LIMIT $limit" if skip else "LIMIT $limit"
     ways = edge.ways[direction]
+    sorts = sorts_of(edge, order, indexed=bool(ways[0].label))
+    conditions = [predicate]
+    if near:
+        conditions += beyond(sorts, near, inclusive=inclusive)
+    if far:
+        conditions += beyond([sort.reversed() for sort in sorts], far, inclusive=False)
+    cut = "SKIP $skip LIMIT $limit" if skip else "LIMIT $limit"
     if len(ways) == 1:
         inner = _ordered(edge, ways[0], order, sorts, conditions, cut)
     else:
-        bodies = [
-            _ordered(edge, way, order, sorts, conditions, cut.replace("SKIP $skip LIMIT", "LIMIT $skip +"))
-            for way in ways
-        ]
-        inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(order, sorts)} {cut}"
-    values = ", ".join([projection(edge.row), *map(exact, sorts)])
+        each = "LIMIT $skip + $limit" if skip else cut
+        bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
+        inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
+    values = ", ".join([projection(edge.row), *(sort.exact for sort in sorts)])
     return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{values}]) AS rows\n}}\nRETURN k.i, rows"
 
 
 def _ordered(
-    edge: Edge, way: Way, order: Sequence[Order], sorts: Sequence[Column], conditions: list[str], cut: str
+    edge: Edge, way: Way, order: Sequence[Order], sorts: Sequence["Sort"], conditions: list[str], cut: str
 ) -> str:
-    match, keys = way.pattern, sorting(order, sorts)
-    wanted = [way.where] if way.where else []
+    match, keys, known = way.pattern, sorting(sorts), list[str]()
     if way.label:
-        # An index gives the order only of properties that are known to be there, its first among them; it is
-        # named, because a planner with stale statistics may sort everything instead.
-        indexed = [order[0].property, *(() if order[0].unique else (edge.tie,))]
-        wanted += [f"n.{property} IS NOT NULL" for property in indexed]
+        # Named, because a planner with stale statistics may sort everything instead.
+        hint, known = indexed(edge, way, order[0])
+        match = f"{match}\n{hint}"
         if way.lead:
-            indexed.insert(0, way.lead)
             keys = f"n.{way.lead}{' DESC' if order[0].descending else ''}, {keys}"
-        match += f"\nUSING INDEX n:{way.label}({', '.join(indexed)})"
-    where = " AND ".join(wanted + conditions) or "true"
     distinct = "DISTINCT " if edge.distinct else ""
-    return f"MATCH {match}\nWHERE {where}\nWITH {distinct}n ORDER BY {keys} {cut}"
+    return f"MATCH {match}\nWHERE {all_of(way.where, *known, *conditions)}\nWITH {distinct}n ORDER BY {keys} {cut}"
+
+
+def indexed(edge: Edge, way: Way, order: Order) -> tuple[str, list[str]]:
+    """The index that has a way's items in an order, and what must be said of its properties for it to be used."""
+    properties = [order.property] if order.unique else [order.property, edge.tie]
+    index = [way.lead, *properties] if way.lead else properties
+    return f"USING INDEX n:{way.label}({', '.join(index)})", [f"n.{each} IS NOT NULL" for each in properties]
+
+
+def all_of(*conditions: str) -> str:
+    return " AND ".join(filter(None, conditions)) or "true"
 
 
 @lru_cache(maxsize=1024)
@@ -91,10 +96,13 @@ def summary_text(edge: Edge, direction: Direction, predicate: str) -> str:
 
 def _tally(edge: Edge, ways: Sequence[Way], predicate: str, result: str) -> str:
     distinct = "DISTINCT " if edge.distinct else ""
+    # What is summarised is read from the index as well.
+    order = Order(property=edge.summaries[0]) if edge.summaries else edge.default
     bodies: list[str] = []
     for way in ways:
-        where = " AND ".join(each for each in (way.where, predicate) if each) or "true"
-        bodies.append(f"MATCH {way.pattern}\nWHERE {where}\nWITH {distinct}n")
+        hint, known = indexed(edge, way, order) if way.label else ("", [])
+        hint = f"\n{hint}" if way.lead else ""
+        bodies.append(f"MATCH {way.pattern}{hint}\nWHERE {all_of(way.where, *known, predicate)}\nWITH {distinct}n")
     inner = union(bodies) if len(bodies) > 1 else bodies[0]
     return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN {result} AS result\n}}\nRETURN k.i, result"
 
@@ -111,33 +119,73 @@ def order_columns(edge: Edge, order: Sequence[Order]) -> list[Column]:
     return [each for each in found if each is not None]
 
 
-def sorting(order: Sequence[Order], sorts: Sequence[Column]) -> str:
-    """What ORDER BY says."""
-    return ", ".join(
-        sort_value(each) + (" DESC" if item.descending else "") for item, each in zip(order, sorts, strict=True)
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """One property of an order: what of a row is compared, whether as a time, and whether an index does it."""
+
+    value: str
+    descending: bool
+    time: bool
+    indexed: bool
+
+    @property
+    def exact(self) -> str:
+        """The value as a cursor keeps it: times as text, to the nanosecond."""
+        return f"toString({self.value})" if self.time else self.value
+
+    def bound(self, name: str) -> str:
+        """A cursor's value, as it is compared."""
+        return f"datetime({name})" if self.time else name
+
+    def reversed(self) -> "Sort":
+        return replace(self, descending=not self.descending)
 
 
-def sort_value(sort: Column) -> str:
+def sorts_of(edge: Edge, order: Sequence[Order], *, indexed: bool) -> list[Sort]:
+    """How an order is written down; an index compares its first property, if there is one."""
+    return [
+        Sort(
+            value=sort_value(edge, sort, indexed=indexed and place == 0),
+            descending=item.descending,
+            time=sort.type is datetime,
+            indexed=indexed and place == 0,
+        )
+        for place, (item, sort) in enumerate(zip(order, order_columns(edge, order), strict=True))
+    ]
+
+
+def sort_value(edge: Edge, sort: Column, *, indexed: bool) -> str:
     """What is compared: an absent time counts as earlier than all others, instead of sorting nowhere."""
-    return f"coalesce(n.{sort.property}, {NEVER})" if sort.nullable else f"n.{sort.property}"
+    if sort.nullable:
+        return f"coalesce(n.{sort.property}, {NEVER})"
+    if sort.type is str and not indexed and sort.property != edge.tie:
+        # Neo4j sorts stored texts by code points but compares them with others by UTF-16, where an emoji comes
+        # before some letters; what is put together is sorted and compared alike.
+        return f"n.{sort.property} + ''"
+    return f"n.{sort.property}"
 
 
-def exact(sort: Column) -> str:
-    """A sort value as a cursor keeps it: times as text, to the nanosecond."""
-    return f"toString({sort_value(sort)})" if sort.type is datetime else sort_value(sort)
+def sorting(sorts: Sequence[Sort]) -> str:
+    """What ORDER BY says."""
+    return ", ".join(sort.value + (" DESC" if sort.descending else "") for sort in sorts)
 
 
-def beyond(order: Sequence[Order], sorts: Sequence[Column], bound: str, *, inclusive: bool) -> list[str]:
-    """Says that a row lies beyond a bound.
+def beyond(sorts: Sequence[Sort], bound: str, *, inclusive: bool) -> list[str]:
+    """Says that a row lies beyond a bound: the first value that differs settles it."""
+    cases: list[str] = []
+    sought: list[str] = []
+    for place, sort in enumerate(sorts):
+        value, limit = sort.value, sort.bound(f"k.{bound}{place}")
+        past, short = ("<", ">") if sort.descending else (">", "<")
+        if sort.indexed:
+            sought.append(f"{value} {past}= {limit}")
+            cases.append(f"WHEN {value} <> {limit} THEN true")
+        else:
+            cases.append(f"WHEN {value} {past} {limit} THEN true WHEN {value} {short} {limit} THEN false")
+    # Written with AND and OR, the planner would look for each alternative by itself and sort what it finds.
+    return [*sought, f"CASE {' '.join(cases)} ELSE {'true' if inclusive else 'false'} END"]
 
-    The first comparison alone is what an index can seek by; the second settles ties.
-    """
-    names = [f"k.{bound}{j}" for j in range(len(sorts))]
-    limits = [f"datetime({name})" if sort.type is datetime else name for name, sort in zip(names, sorts, strict=True)]
-    settled = "true" if inclusive else "false"
-    for item, sort, limit in reversed(list(zip(order, sorts, limits, strict=True))):
-        operator, value = "<" if item.descending else ">", sort_value(sort)
-        settled = f"({value} {operator} {limit} OR ({value} = {limit} AND {settled}))"
-    operator = "<=" if order[0].descending else ">="
-    return [f"{sort_value(sorts[0])} {operator} {limits[0]}", settled]
+
+def opposite(order: Sequence[Order]) -> tuple[Order, ...]:
+    """The order from the other end."""
+    return tuple(item.reversed() for item in order)

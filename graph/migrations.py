@@ -77,8 +77,6 @@ MIGRATIONS = (
     ),
 )
 
-CREATE_LOCK = "CREATE CONSTRAINT migration_version IF NOT EXISTS FOR (n:Migration) REQUIRE n.version IS UNIQUE"
-TAKE_LOCK = "MERGE (n:Migration {version: 0}) SET n.lockedAt = datetime()"
 DONE = "MATCH (n:Migration) WHERE n.version > 0 RETURN n.version ORDER BY n.version"
 RECORD = "MERGE (n:Migration {version: $version}) ON CREATE SET n.title = $title, n.appliedAt = datetime()"
 AWAIT_INDEXES = "CALL db.awaitIndexes(300)"

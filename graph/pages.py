@@ -11,7 +11,7 @@ from typing import Any
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
 from graph.filters import Filter
-from graph.listing import count_text, page_text, summary_text
+from graph.listing import count_text, opposite, page_text, summary_text
 from graph.rows import reader
 
 Values = tuple[Any, ...]
@@ -122,7 +122,7 @@ def selection(listing: Listing) -> tuple[Edge, Direction, str]:
 
 def text_of(shape: PageShape) -> str:
     """The query that reads pages of a shape."""
-    order = tuple(item.reversed() for item in shape.order) if shape.backward else shape.order
+    order = opposite(shape.order) if shape.backward else shape.order
     near, far = ("b", "a") if shape.backward else ("a", "b")
     return page_text(
         *selection(shape.listing),

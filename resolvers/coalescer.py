@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from graph.errors import BadInput, Conflict, Internal
+from graph.errors import BadInput, Conflict, Internal, Unavailable
 from graph.reads import Key, Shape
 
 Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
@@ -12,13 +12,16 @@ Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
 # Errors that may be the fault of one key alone; others would only be repeated.
 OF_ONE_KEY = (BadInput, Conflict, Internal)
 
+STOPPED = "The server is stopping. Try again shortly."
+
 
 class Coalescer:
     """Sends keys of the same shape together; while its queries run, whatever arrives rides the next.
 
     At most `in_flight` queries of a lane run at once, of at most `largest` keys each. There is no timer:
     what arrives in an idle moment is sent in the same turn of the event loop. A query belongs to no
-    request, so that a cancelled request cancels no one else's; keys asked for twice are sent once.
+    request, so that a cancelled request cancels no one else's. A key that waits is everybody's who asks for
+    it; one that was sent is sent again, because what was written since must be seen.
     """
 
     def __init__(self, fetch: Fetch, *, in_flight: int = 2, largest: int = 256) -> None:
@@ -26,6 +29,7 @@ class Coalescer:
         self._in_flight = in_flight
         self._largest = largest
         self._lanes: dict[str, Lane] = {}
+        self._closed = False
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
@@ -36,27 +40,26 @@ class Coalescer:
     def _lane(self, name: str) -> "Lane":
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = Lane(self._fetch, self._in_flight, self._largest)
+            lane = self._lanes[name] = Lane(self._fetch, self._in_flight, self._largest, closed=self._closed)
         return lane
 
     async def close(self) -> None:
-        """Ends the queries that still run."""
-        tasks = [task for lane in self._lanes.values() for task in lane.running]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Ends the queries that still run; whoever waits for them, or asks later, is told."""
+        self._closed = True
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
 
 class Lane:
     """The keys that wait for one kind of query, and the queries that run."""
 
-    def __init__(self, fetch: Fetch, in_flight: int, largest: int) -> None:
+    def __init__(self, fetch: Fetch, in_flight: int, largest: int, *, closed: bool) -> None:
         self._fetch = fetch
         self._in_flight = in_flight
         self._largest = largest
         self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
         self._scheduled = False
-        self.running: set[asyncio.Task[None]] = set()
+        self._closed = closed
+        self._running: set[asyncio.Task[None]] = set()
 
     def add(self, key: Key) -> asyncio.Future[Any]:
         """Lets a key wait for the next query; the future is everybody's who asks for it."""
@@ -65,14 +68,25 @@ class Lane:
         answer = waiting.get(key)
         if answer is None:
             answer = waiting[key] = loop.create_future()
-        if not self._scheduled and len(self.running) < self._in_flight:
+        if not self._scheduled and len(self._running) < self._in_flight:
             self._scheduled = True
             loop.call_soon(self._send)
         return answer
 
+    async def close(self) -> None:
+        self._closed = True
+        self._send()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     def _send(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self.running) < self._in_flight:
+        if self._closed:
+            for batch in self._waiting.values():
+                fail(batch, Unavailable(STOPPED))
+            self._waiting.clear()
+        while self._waiting and len(self._running) < self._in_flight:
             shape = next(iter(self._waiting))
             waiting = self._waiting.pop(shape)
             keys = list(waiting)[: self._largest]
@@ -80,34 +94,38 @@ class Lane:
             if waiting:
                 self._waiting[shape] = waiting
             task = asyncio.create_task(self._answer(shape, batch))
-            self.running.add(task)
+            self._running.add(task)
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self.running.discard(task)
+        self._running.discard(task)
         self._send()
 
     async def _answer(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
+        parts = [batch]
         try:
-            values = await self._fetch(shape, list(batch))
-        except OF_ONE_KEY as error:
-            if len(batch) == 1:
-                fail(batch, error)
-                return
-            items = list(batch.items())
-            half = len(items) // 2
-            await self._answer(shape, dict(items[:half]))
-            await self._answer(shape, dict(items[half:]))
-        except asyncio.CancelledError:
-            for answer in batch.values():
-                answer.cancel()
-            raise
-        except Exception as error:
-            fail(batch, error)
-        else:
-            for answer, value in zip(batch.values(), values, strict=True):
-                if not answer.done():
-                    answer.set_result(value)
+            while parts:
+                part = parts.pop()
+                try:
+                    values = await self._fetch(shape, list(part))
+                    for answer, value in zip(part.values(), values, strict=True):
+                        answer.set_result(value)
+                except OF_ONE_KEY as error:
+                    if len(part) == 1:
+                        fail(part, error)
+                    else:
+                        parts += halves(part)
+                except Exception as error:
+                    fail(part, error)
+        finally:
+            # Whoever has no answer by now would wait for ever.
+            fail(batch, Unavailable(STOPPED))
+
+
+def halves(batch: dict[Key, asyncio.Future[Any]]) -> tuple[dict[Key, asyncio.Future[Any]], ...]:
+    items = list(batch.items())
+    middle = len(items) // 2
+    return dict(items[:middle]), dict(items[middle:])
 
 
 def fail(batch: dict[Key, asyncio.Future[Any]], error: Exception) -> None:

@@ -86,7 +86,9 @@ def read_order(edge: Edge, item: Mapping[str, str], place: int) -> Order:
     if len(item) != 1:
         raise BadInput(f"orderBy[{place}]: name exactly one field in each item; list several items to sort by several.")
     ((name, direction),) = item.items()
-    order = edge.orders[name]
+    order = edge.orders.get(name)
+    if order is None:
+        raise BadInput(f"orderBy[{place}]: this list cannot be sorted by {name}.")
     return order.reversed() if direction == "DESC" else order
 
 

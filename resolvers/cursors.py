@@ -5,6 +5,7 @@ belongs to (edge, parent and order): it is text in URL-safe base64 of a JSON arr
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2s
@@ -18,6 +19,7 @@ from graph.listing import order_columns
 from graph.pages import Values
 
 LONGEST = 4096
+STORED_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?Z")
 
 
 def mark_list(edge: Edge, direction: Direction, parent: str | None, order: Sequence[Order]) -> str:
@@ -50,13 +52,22 @@ def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: S
     return tuple(position)
 
 
-def fits(value: Any, type: Any) -> bool:
+def fits(value: Any, kind: Any) -> bool:
     """Says whether a decoded value is one that the database compares with."""
-    if type is datetime:
-        try:
-            return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
-        except ValueError:
-            return False
-    if type is float:
-        return isinstance(value, float | int) and not isinstance(value, bool)
-    return isinstance(value, type)
+    if kind is datetime:
+        return isinstance(value, str) and is_stored_time(value)
+    if kind is float:
+        # The database has no whole numbers beyond 64 bits, and true is no number.
+        return type(value) is float or (type(value) is int and abs(value) < 2**63)
+    return isinstance(value, kind)
+
+
+def is_stored_time(text: str) -> bool:
+    """Says whether a text is a time as the database writes those that are stored."""
+    if not STORED_TIME.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -92,7 +92,8 @@ def with_database(work: Work) -> None:
 
 def report(done: str, counts: dict[str, int]) -> None:
     """Says how many of each kind a command worked through."""
-    out.print(f"{done} " + (", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "nothing"))
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    out.print(f"{done} {counted or 'nothing'}", soft_wrap=True)
 
 
 @app.command()

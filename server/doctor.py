@@ -18,7 +18,10 @@ from server.graphiql import STATIC
 from server.settings import Settings, reveal
 
 PACKAGES = ("strawberry-graphql", "graphql-core", "starlette", "uvicorn", "neo4j", "redis")
-COMPONENTS = "CALL dbms.components() YIELD name, versions, edition RETURN name + ' ' + versions[0] + ' ' + edition"
+KERNEL = """
+CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel'
+RETURN name + ' ' + versions[0] + ' ' + edition
+"""
 GDS = "RETURN gds.version()"
 COUNTS = "RETURN COUNT { (:Agent) }, COUNT { (:Memory) }, COUNT { ()-[:RELATES_TO]->() }"
 
@@ -82,7 +85,7 @@ async def diagnose(found: Endpoints) -> Diagnosis:
 
 
 async def look_at_database(database: Database, diagnosis: Diagnosis) -> None:
-    for (component,) in await database.read("doctor", COMPONENTS):
+    for (component,) in await database.read("doctor", KERNEL):
         diagnosis.add("Neo4j", True, component)
     try:
         ((gds,),) = await database.read("doctor", GDS)

@@ -59,7 +59,8 @@ def number(low: float, high: float) -> Check:
             raise Refused(f"must be a number, is {shown(value)}")
         if not low <= value <= high:
             raise Refused(f"must lie in [{low:g}, {high:g}], is {shown(value)}")
-        return float(value)
+        # Indexes tell -0.0 from 0.0, comparisons do not.
+        return float(value) + 0.0
 
     return check
 

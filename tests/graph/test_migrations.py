@@ -1,0 +1,77 @@
+"""Migrations may run again, and from many processes at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from graph.database import Database
+from graph.errors import Conflict
+from graph.migrations import INDEXES, MIGRATIONS, applied, migrate
+
+VERSIONS = [migration.version for migration in MIGRATIONS]
+
+
+async def indexes(database: Database) -> list[list[str]]:
+    return await database.read("indexes", INDEXES)
+
+
+async def forget_everything(database: Database) -> None:
+    """Takes the database back to before its first migration."""
+    for kind, text in (("CONSTRAINT", "SHOW CONSTRAINTS YIELD name"), ("INDEX", INDEXES)):
+        for name, *_ in await database.read("names", text):
+            await database.write("drop", f"DROP {kind} {name} IF EXISTS")
+    await database.write("forget", "MATCH (n) DETACH DELETE n")
+
+
+@pytest.fixture
+async def bare(database: Database) -> AsyncIterator[Database]:
+    """A database as it is before its first start; other tests find it migrated again."""
+    await forget_everything(database)
+    yield database
+    await forget_everything(database)
+    await migrate(database)
+
+
+async def test_a_migrated_database_is_left_alone(migrated: Database):
+    before = await indexes(migrated)
+    assert await migrate(migrated) == []
+    assert await applied(migrated) == VERSIONS
+    assert await indexes(migrated) == before
+
+
+async def test_many_processes_may_migrate_at_once(bare: Database, migrated: Database):
+    assert await indexes(bare) == []
+    done = await asyncio.gather(*(migrate(bare) for _ in range(8)))
+    assert all(set(each) <= set(VERSIONS) for each in done)
+    assert await applied(bare) == VERSIONS
+    found = await indexes(bare)
+    assert {state for _, state, _ in found} == {"ONLINE"}
+    statements = [statement for migration in MIGRATIONS for statement in migration.statements]
+    assert sorted(name for name, _, _ in found) == sorted(
+        statement.split()[2] if statement.split()[1] != "FULLTEXT" else statement.split()[3] for statement in statements
+    )
+    recorded = await bare.read(
+        "records", "MATCH (n:Migration) RETURN n.version, n.title, n.appliedAt IS NOT NULL ORDER BY n.version"
+    )
+    assert recorded == [[each.version, each.title, True] for each in MIGRATIONS]
+
+
+async def test_one_that_was_cut_short_goes_on_where_it_stopped(bare: Database):
+    for statement in MIGRATIONS[0].statements[:3]:
+        await bare.write("half", statement)
+    told: list[str] = []
+    assert await migrate(bare, told.append) == VERSIONS
+    assert told == [f"Migration {each.version}: {each.title}" for each in MIGRATIONS]
+
+
+async def test_what_must_be_unique_is(database: Database):
+    for label, name in (("Agent", "id"), ("Agent", "key"), ("Memory", "id"), ("Interaction", "id"),
+                        ("Knowledge", "id"), ("Topic", "name")):  # fmt: skip
+        create = f"UNWIND [1, 2] AS _ CREATE (:{label} {{{name}: 'same'}})"
+        with pytest.raises(Conflict, match="exists already"):
+            await database.transact("twice", (create, {}))
+    with pytest.raises(Conflict):
+        await database.transact(
+            "twice", ("UNWIND [1, 2] AS _ CREATE (:Agent)-[:RELATES_TO {id: 'same'}]->(:Agent)", {})
+        )

@@ -1,0 +1,204 @@
+"""Keys of all requests in flight travel together, and nobody is left without an answer."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
+from resolvers.coalescer import Coalescer
+
+
+@dataclass(frozen=True)
+class Shape:
+    lane: str = "lane"
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Key:
+    name: Any
+    shape: Shape = Shape()
+
+
+@dataclass
+class Backend:
+    """Answers each key with its name, when let; remembers what was sent."""
+
+    refuse: Callable[[list[Any]], BaseException | None] = lambda names: None
+    batches: list[list[Any]] = field(default_factory=list)
+    running: int = 0
+    most: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, shape: Shape, keys: list[Key]) -> list[Any]:
+        names = [key.name for key in keys]
+        self.batches.append(names)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await self.gate.wait()
+            if error := self.refuse(names):
+                raise error
+            return names
+        finally:
+            self.running -= 1
+
+
+def opened(**options: Any) -> Backend:
+    backend = Backend(**options)
+    backend.gate.set()
+    return backend
+
+
+async def turn() -> None:
+    """Lets what is ready run."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def load(coalescer: Coalescer, *names: Any) -> asyncio.Task[list[Any]]:
+    return asyncio.create_task(coalescer.load_many([Key(name) for name in names]))
+
+
+async def within(waiting: asyncio.Task[list[Any]]) -> list[Any]:
+    return await asyncio.wait_for(waiting, 2)
+
+
+async def test_an_idle_coalescer_sends_without_waiting():
+    backend = Backend()
+    waiting = load(Coalescer(backend), 1, 2)
+    await turn()
+    assert backend.batches == [[1, 2]]
+    backend.gate.set()
+    assert await within(waiting) == [1, 2]
+
+
+async def test_requests_of_one_moment_share_a_query_and_a_key_is_sent_once():
+    backend = opened()
+    coalescer = Coalescer(backend)
+    tasks = [load(coalescer, 1, 2), load(coalescer, 2, 3), load(coalescer, 3, 3)]
+    assert [await within(task) for task in tasks] == [[1, 2], [2, 3], [3, 3]]
+    assert backend.batches == [[1, 2, 3]]
+
+
+async def test_what_arrives_while_queries_run_rides_the_next():
+    backend = Backend()
+    coalescer = Coalescer(backend, in_flight=2)
+    tasks = []
+    for name in range(6):
+        tasks.append(load(coalescer, name))
+        await turn()
+    assert backend.batches == [[0], [1]]
+    backend.gate.set()
+    assert [await within(task) for task in tasks] == [[name] for name in range(6)]
+    assert backend.batches == [[0], [1], [2, 3, 4, 5]]
+    assert backend.most == 2
+
+
+async def test_a_key_that_was_sent_is_sent_again_so_that_later_writes_are_seen():
+    backend = Backend()
+    coalescer = Coalescer(backend)
+    first = load(coalescer, 1)
+    await turn()
+    second = load(coalescer, 1)
+    await turn()
+    assert backend.batches == [[1], [1]]
+    backend.gate.set()
+    await within(first)
+    await within(second)
+
+
+async def test_lanes_do_not_wait_for_each_other_and_shapes_do_not_mix():
+    backend = Backend()
+    coalescer = Coalescer(backend, in_flight=1)
+    keys = [Key(1, Shape("a")), Key(2, Shape("b", "x")), Key(3, Shape("b", "y"))]
+    waiting = asyncio.create_task(coalescer.load_many(keys))
+    await turn()
+    assert backend.batches == [[1], [2]]
+    backend.gate.set()
+    assert await within(waiting) == [1, 2, 3]
+    assert backend.batches == [[1], [2], [3]]
+
+
+async def test_batches_are_bounded():
+    backend = opened()
+    assert await within(load(Coalescer(backend, largest=4), *range(10))) == list(range(10))
+    assert [len(batch) for batch in backend.batches] == [4, 4, 2]
+
+
+async def test_a_failing_batch_fails_only_the_keys_that_fail():
+    bad = {3, 11}
+    backend = opened(refuse=lambda names: BadInput("no") if bad & set(names) else None)
+    answers = await within(load(Coalescer(backend), *range(16)))
+    assert {place for place, answer in enumerate(answers) if isinstance(answer, BadInput)} == bad
+    assert [answer for answer in answers if not isinstance(answer, BadInput)] == [i for i in range(16) if i not in bad]
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), DeadlineExceeded("slow"), RuntimeError("bug")])
+async def test_what_is_no_keys_fault_reaches_all_after_one_query(error: Exception):
+    backend = opened(refuse=lambda names: error)
+    assert await within(load(Coalescer(backend), 1, 2, 3)) == [error] * 3
+    assert len(backend.batches) == 1
+
+
+async def test_a_cancelled_request_cancels_no_one_elses():
+    backend = Backend()
+    coalescer = Coalescer(backend, in_flight=1)
+    sent, kept, waiting = load(coalescer, 1, 2), load(coalescer, 2), load(coalescer, 3)
+    await turn()
+    rider = load(coalescer, 3, 4)
+    await turn()
+    sent.cancel()
+    waiting.cancel()
+    await turn()
+    backend.gate.set()
+    assert await within(kept) == [2]
+    assert await within(rider) == [3, 4]
+    assert backend.batches == [[1, 2, 3], [3, 4]]
+
+
+async def test_closing_tells_those_in_flight_those_that_wait_and_those_that_come_later():
+    backend = Backend()
+    coalescer = Coalescer(backend, in_flight=1)
+    tasks = [load(coalescer, 1)]
+    await turn()
+    tasks.append(load(coalescer, 2))
+    await turn()
+    await coalescer.close()
+    tasks.append(load(coalescer, 3))
+    tasks.append(asyncio.create_task(coalescer.load_many([Key(4, Shape("another"))])))
+    for task in tasks:
+        [answer] = await within(task)
+        assert isinstance(answer, Unavailable)
+    assert backend.batches == [[1]]
+    assert backend.running == 0
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), TimeoutError()])
+async def test_a_cancelled_query_leaves_no_one_waiting(error: BaseException):
+    backend = opened(refuse=lambda names: error)
+    coalescer = Coalescer(backend)
+    for answer in await within(load(coalescer, 1, 2)):
+        assert isinstance(answer, SocietyError | TimeoutError)
+    backend.refuse = lambda names: None
+    assert await within(load(coalescer, 1)) == [1]
+
+
+async def test_cancelled_while_looking_for_the_bad_key_leaves_no_one_waiting():
+    def refuse(names: list[int]) -> BaseException | None:
+        return Internal("which?") if len(names) > 2 else asyncio.CancelledError()
+
+    answers = await within(load(Coalescer(opened(refuse=refuse)), *range(8)))
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+
+
+async def test_an_answer_of_the_wrong_length_is_an_error_for_those_without_one():
+    async def fetch(shape: Any, keys: list[Any]) -> list[Any]:
+        return [keys[0].name]
+
+    first, second = await within(load(Coalescer(fetch), 1, 2))
+    assert first == 1
+    assert isinstance(second, ValueError)

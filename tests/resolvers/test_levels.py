@@ -1,0 +1,86 @@
+"""What queries cost: one a level whatever the size, and nothing for what is not selected."""
+
+from collections import Counter
+
+import pytest
+
+from graph.database import Database
+from tests.conftest import Api, GraphLog
+from tests.random_society import make_society, write_society
+
+LEVELS = """
+query ($first: Int!) { agents(first: $first) { nodes {
+  memories(first: 5) { edges { cursor node { content agent { name } about { key } evidence { id } } } }
+  relationships(first: 5) { edges { strength relationship { trust source { key } } node { name } } nodes { key } }
+  knowledge(first: 5) { nodes { content topic { name knownBy(first: 2) { nodes { key } } } } }
+  interactions(first: 5) { nodes { impact source { key } target { key } } }
+  persona { summary }
+} } }
+"""
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    await write_society(database, make_society(9, agents=60, each=15))
+    return database
+
+
+async def queries(api: Api, log: GraphLog, query: str, **variables: object) -> Counter[str]:
+    """Runs a query and counts what it sent to the database."""
+    log.names.clear()
+    answer = await api(query, **variables)
+    assert "errors" not in answer
+    return Counter(log.names)
+
+
+async def test_each_level_costs_one_query_whatever_its_size(filled: Database, api: Api, graph_log: GraphLog):
+    one = await queries(api, graph_log, LEVELS, first=1)
+    fifty = await queries(api, graph_log, LEVELS, first=50)
+    lists = {"agents", "REMEMBERS", "RELATES_TO", "LEARNED", "INTERACTIONS", "ABOUT", "EVIDENCE", "KNOWN_BY"}
+    assert {name: fifty[name] for name in lists} == dict.fromkeys(lists, 1)
+    # The agents at other ends become known with the lists that lead to them, at two moments at most.
+    assert fifty.keys() == lists | {"Agent.id"}
+    assert fifty["Agent.id"] <= 4
+    assert one.keys() <= fifty.keys()
+
+
+@pytest.mark.parametrize(
+    ("selection", "sent"),
+    [
+        ("totalCount", ["REMEMBERS.count"]),
+        ("aggregate { count }", ["REMEMBERS.count"]),
+        ("totalCount aggregate { count importance { min max average sum } }", ["REMEMBERS.count", "REMEMBERS.summary"]),
+        ("nodes { id }", ["REMEMBERS"]),
+        ("edges { cursor node { id } } nodes { id } pageInfo { hasNextPage startCursor endCursor }", ["REMEMBERS"]),
+        ("nodes { id } pageInfo { hasNextPage hasPreviousPage }", ["REMEMBERS"]),
+    ],
+)
+async def test_only_what_is_selected_is_asked_for(
+    filled: Database, api: Api, graph_log: GraphLog, selection: str, sent: list[str]
+):
+    found = await queries(api, graph_log, f'{{ agent(key: "agent_0") {{ memories(first: 3) {{ {selection} }} }} }}')
+    assert found == Counter(["Agent.key", *sent])
+
+
+async def test_looking_back_past_a_cursor_costs_one_more_query(filled: Database, api: Api, graph_log: GraphLog):
+    query = (
+        'query ($after: String) { agent(key: "agent_0") { memories(first: 3, after: $after) '
+        "{ nodes { id } pageInfo { endCursor hasNextPage %s } } } }"
+    )
+    answer = await api(query % "")
+    cursor = answer["data"]["agent"]["memories"]["pageInfo"]["endCursor"]
+    assert (await queries(api, graph_log, query % "", after=cursor))["REMEMBERS"] == 1
+    assert (await queries(api, graph_log, query % "hasPreviousPage", after=cursor))["REMEMBERS"] == 2
+
+
+async def test_counts_of_fifty_agents_cost_one_query(filled: Database, api: Api, graph_log: GraphLog):
+    query = "{ agents(first: 50) { totalCount nodes { memories { totalCount } relationships { totalCount } } } }"
+    assert await queries(api, graph_log, query) == Counter(
+        ["agents", "agents.count", "REMEMBERS.count", "RELATES_TO.count"]
+    )
+
+
+async def test_the_same_thing_asked_for_twice_is_read_once(filled: Database, api: Api, graph_log: GraphLog):
+    query = """{ a: agent(key: "agent_0") { id memories { nodes { id } } }
+                 b: agent(key: "agent_0") { id memories { nodes { id } totalCount } } }"""
+    assert await queries(api, graph_log, query) == Counter(["Agent.key", "REMEMBERS", "REMEMBERS.count"])
