@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 from graph.errors import BadInput
@@ -179,7 +180,11 @@ def storable(value: Any) -> Any:
         if value.tzinfo is None:
             raise BadInput(f"{value.isoformat()} lacks a time zone, such as a final Z.")
         return utc(value)
-    return value + 0.0 if isinstance(value, float) else value
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise BadInput("A number to compare with must be finite.")
+        return value + 0.0
+    return value
 
 
 def utc(moment: datetime) -> datetime:

@@ -129,14 +129,14 @@ class Connection:
 
     async def has_next_page(self) -> bool:
         page = await self.page()
-        return page.more if not self.key.shape.backward else await self._more_beyond(page, backward=False)
+        return (page.more and not self.key.shape.backward) or await self._more_beyond(page, backward=False)
 
     async def has_previous_page(self) -> bool:
         page = await self.page()
-        return page.more if self.key.shape.backward else await self._more_beyond(page, backward=True)
+        return (page.more and self.key.shape.backward) or await self._more_beyond(page, backward=True)
 
     async def _more_beyond(self, page: Page, *, backward: bool) -> bool:
-        """Looks on the side from which the page was read, which is empty unless a cursor cut it off."""
+        """Looks past an end of the page for what a cursor cut off there; without one there is nothing."""
         bound = self.key.after if backward else self.key.before
         if not bound:
             return False

@@ -108,23 +108,9 @@ def connection(
 ) -> Any:
     """A field that lists an edge of its parent, whose `parent` attribute names it, with the contract's arguments.
 
-    `filter`, `order`, `direction` (its default) and `prefix` (of which
-    property) say which of these arguments the field takes.
+    `filter`, `order`, `direction` (its default) and `prefix` (of which property) say which of these arguments
+    the field takes.
     """
-    arguments: dict[str, Any] = {
-        "first": (int | None, f"How many from the start; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most."),
-        "after": (str | None, "Only what comes after this cursor."),
-        "last": (int | None, f"How many from the end, {LARGEST_SIZE} at most; excludes first."),
-        "before": (str | None, "Only what comes before this cursor."),
-    }
-    if direction:
-        arguments["direction"] = (Direction | None, "Which way relationships are followed from the agent.")
-    if prefix:
-        arguments["prefix"] = (str | None, f"Only those whose {prefix} starts with this.")
-    if filter:
-        arguments["filter"] = (filter | None, "Only what passes this filter.")
-    if order:
-        arguments["order_by"] = (list[order] | None, "Sorted by the first item, ties by the next, and so on.")
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
         given = {name: value for name, value in arguments.items() if value is not UNSET}
@@ -133,22 +119,41 @@ def connection(
             edge,
             parent=getattr(self, parent, None),
             window=Window(given.get("first"), given.get("after"), given.get("last"), given.get("before")),
-            direction=given.get("direction") or EdgeDirection.OUT,
+            direction=given.get("direction") or direction or EdgeDirection.OUT,
             filter=starting(prefix, given.get("prefix")) or to_tree(given.get("filter")),
             order=to_orders(given.get("order_by")),
         )
 
-    named = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("self", named), inspect.Parameter("info", named, annotation=Request)]
-    for name, (annotation, said) in arguments.items():
-        annotated = Annotated[annotation, strawberry.argument(description=said)]
-        default = direction if name == "direction" else UNSET
-        parameters.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotated, default=default)
-        )
+    parameters = [
+        parameter("self"),
+        parameter("info", Request),
+        parameter("first", int | None, f"How many from the start; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most."),
+        parameter("after", str | None, "Only what comes after this cursor."),
+        parameter("last", int | None, f"How many from the end, {LARGEST_SIZE} at most; excludes first."),
+        parameter("before", str | None, "Only what comes before this cursor."),
+    ]
+    if direction:
+        said = "Which way relationships are followed from the agent."
+        parameters.append(parameter("direction", Direction | None, said, default=direction))
+    if prefix:
+        parameters.append(parameter("prefix", str | None, f"Only those whose {prefix} starts with this."))
+    if filter:
+        parameters.append(parameter("filter", filter | None, "Only what passes this filter."))
+    if order:
+        said = "Sorted by the first item, ties by the next, and so on."
+        parameters.append(parameter("order_by", list[order] | None, said))
+    # Strawberry reads a resolver's arguments from its signature.
     resolve.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     resolve.__annotations__ = {each.name: each.annotation for each in parameters[1:]}
     return strawberry.field(resolver=resolve, description=description, metadata={"edge": edge})
+
+
+def parameter(name: str, annotation: Any = None, description: str = "", default: Any = UNSET) -> inspect.Parameter:
+    """A resolver's parameter; one with a description is an argument that clients may leave out."""
+    if not description:
+        return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+    described = Annotated[annotation, strawberry.argument(description=description)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=described, default=default)
 
 
 def starting(property: str | None, prefix: str | None) -> dict[str, Any] | None:

@@ -52,10 +52,12 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database:
-            yield
-            await coalescer.close()
-            if redis is not None:
-                await redis.aclose()
+            try:
+                yield
+            finally:
+                await coalescer.close()
+                if redis is not None:
+                    await redis.aclose()
 
     health = Health(database_answers, redis_answers if redis else None)
     graphql = GraphQLEndpoint(build_schema(), make_context, deadline=settings.deadline)

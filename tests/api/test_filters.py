@@ -124,6 +124,7 @@ async def test_a_count_is_that_of_the_filtered_list(read: Read, kind: str, filte
         ('direction: OUT, filter: {withAgent: "bo"}', "hello"),
         ('direction: IN, filter: {kind: {eq: "chat"}}', ""),
         ('direction: BOTH, filter: {at: {lt: "2024-01-04T08:00:00Z"}}', "hello"),
+        ("direction: null, filter: {impact: {lt: 2}}", "row help hello"),
     ],
 )
 async def test_interactions_are_filtered_each_way(read: Read, arguments: str, expected: str):

@@ -42,7 +42,7 @@ async def test_pages_forward_and_backward(read: Read):
     assert shown(end) == (["rain"], True, False)
     assert shown(await page(last=2, before=end["cursors"][0])) == (["tea", "mill"], True, True)
     between = await page(first=9, after=start["cursors"][0], before=end["cursors"][0])
-    assert shown(between)[:2] == (["tea", "mill"], True)
+    assert shown(between) == (["tea", "mill"], True, True)
     assert shown(await page(first=0)) == ([], False, True)
     assert shown(await page(last=0)) == ([], True, False)
     assert shown(await page()) == (["friends", "tea", "mill", "rain"], False, False)

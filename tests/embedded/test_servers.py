@@ -89,13 +89,15 @@ def test_the_servers_see_nothing_of_this_process_s_environment(servers: Embedded
 
 
 def test_the_servers_listen_on_the_loopback_alone(servers: EmbeddedServers) -> None:
+    # The rest of the run may have servers of its own.
     listening = [
         connection.laddr.ip.removeprefix("::ffff:")
         for child in children()
         for connection in child.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert listening == ["127.0.0.1"] * 2
+    assert len(listening) >= 2
+    assert set(listening) == {"127.0.0.1"}
 
 
 def test_a_store_that_another_neo4j_uses_is_told_in_one_line(
