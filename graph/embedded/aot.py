@@ -54,11 +54,13 @@ class AotCache:
             os.utime(self.file)
         return [f"-XX:AOTCache={self.file}", "-XX:+VerifySharedSpaces"]
 
-    def discard_if_refused(self, home: Home) -> None:
-        """Remove the cache if Java wouldn't have it, so that it is made anew."""
+    def discard_if_refused(self, home: Home) -> bool:
+        """Remove the cache if Java wouldn't have it, so that it is made anew; tell whether it was so."""
         with suppress(OSError):
-            if "[error  ][aot" in home.console.read_text("utf-8", errors="replace"):
-                self.file.unlink(missing_ok=True)
+            if self.file.exists() and "[error  ][aot" in home.console.read_text("utf-8", errors="replace"):
+                self.file.unlink()
+                return True
+        return False
 
 
 class Training:

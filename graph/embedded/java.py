@@ -21,16 +21,10 @@ def find_java() -> Path:
 
 
 def jvm_options(heap_bytes: int) -> list[str]:
-    """List the options of the virtual machine, which runs in Neo4j's home directory.
-
-    The heap starts small and grows, but for its young part: large transactions would otherwise be copied
-    through a tiny one many times over.
-    """
-    heap = heap_bytes // 2**20
+    """List the options of the virtual machine, which runs in Neo4j's home directory."""
     return [
-        f"-Xmx{heap}m",
+        f"-Xmx{heap_bytes // 2**20}m",
         "-Xms128m",
-        f"-Xmn{min(heap // 4, 384)}m",
         "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES),

@@ -93,8 +93,15 @@ class EmbeddedServers:
         neo4j = self._launch_neo4j(cache_dir, memory, progress, bolt_port)
         # Valkey starts within Neo4j's seconds.
         redis_url = self._start_valkey(memory, valkey_port, progress)
-        await_ready(neo4j, self._home, port=bolt_port, password=self.password)
-        self._aot.discard_if_refused(self._home)
+        try:
+            await_ready(neo4j, self._home, port=bolt_port, password=self.password)
+            self._aot.discard_if_refused(self._home)
+        except EmbeddedError:
+            # Java goes on without most cache files that don't fit, but gives up over some.
+            if not self._aot.discard_if_refused(self._home):
+                raise
+            neo4j = self._launch_neo4j(cache_dir, memory, progress, bolt_port)
+            await_ready(neo4j, self._home, port=bolt_port, password=self.password)
         self.addresses = Addresses(
             database_url=f"bolt://{HOST}:{bolt_port}",
             database_user=USER,
