@@ -6,6 +6,7 @@ The rows that the graph gives are the objects that clients see; nothing is copie
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from typing import Any, get_type_hints
 
 import strawberry
@@ -20,6 +21,7 @@ Request = Info[Context, None]
 SHOWN: dict[Any, Any] = {Any: strawberry.scalars.JSON}
 
 
+@cache
 def public_fields(model: type) -> dict[str, tuple[Any, str]]:
     """Gives each public field's annotation and description, in the order in which they are written."""
     hints = get_type_hints(model)

@@ -25,11 +25,9 @@ from server.app import connect_database
 from server.display import bars, err, fail, out, steps
 from server.doctor import diagnose
 from server.endpoints import Endpoints, endpoints
-from server.serve import ServeError
+from server.serve import PATIENCE, ServeError
 from server.serve import serve as run_server
 from server.settings import Settings, SettingsError, load_settings
-
-PATIENCE = 30.0
 
 HELP = """The ECS Memory & Interaction System: societies of AI agents in a graph, served over GraphQL.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graph.database import Database
+from tests.conftest import WIPE
 
 Row = dict[str, Any]
 
@@ -155,9 +156,6 @@ LINKS = {
     "about": "MATCH (m:Memory {id: r[0]}), (a:Agent {id: r[1]}) CREATE (m)-[:ABOUT]->(a)",
     "evidence": "MATCH (m:Memory {id: r[0]}), (e:Memory {id: r[1]}) CREATE (m)-[:EVIDENCE]->(e)",
 }
-
-
-WIPE = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
 
 
 async def write_rows(database: Database, kind: str, rows: list[Row]) -> None:

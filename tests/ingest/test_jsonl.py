@@ -14,10 +14,9 @@ from graph.ingest import jsonl
 from graph.ingest.export import export_jsonl
 from graph.ingest.jsonl import import_jsonl
 from graph.ingest.synthetic import seed_society
+from tests.conftest import WIPE
 
 from .society import FILES, RAIN, SNOW, contents, is_empty, totals, write_files
-
-WIPE = "MATCH (n) WHERE NOT n:Migration DETACH DELETE n"
 
 
 async def test_a_society_comes_back_byte_for_byte(database: Database, tmp_path: Path) -> None:

@@ -19,10 +19,9 @@ from graph.ingest.forms import read_record, write_record
 from graph.ingest.records import Kind
 from graph.ingest.smallville import Smallville, read_smallville, slug
 from graph.model import MemoryKind
+from tests.conftest import WIPE
 
 from .society import contents, is_empty
-
-WIPE = "MATCH (n) WHERE NOT n:Migration DETACH DELETE n"
 
 
 @pytest.fixture(scope="module")

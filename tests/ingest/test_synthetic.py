@@ -13,10 +13,9 @@ from graph.ingest.forms import read_record, write_record
 from graph.ingest.les_miserables import demo_society, read_les_miserables, seed_les_miserables
 from graph.ingest.records import Kind
 from graph.ingest.synthetic import EPOCH, SyntheticSociety, seed_society
+from tests.conftest import WIPE
 
 from .society import contents, is_empty, totals
-
-WIPE = "MATCH (n) WHERE NOT n:Migration DETACH DELETE n"
 
 
 @pytest.fixture(scope="module")
