@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import uvicorn
@@ -142,15 +144,16 @@ def export(settings: Settings) -> None:
 
 
 def create_worker() -> Starlette:
-    """Makes the application in a worker, which ends when the process that started it is gone."""
-    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
+    """Makes the application; a worker ends when the process that started it is gone."""
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=follow, args=(parent,), daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return create_app()
 
 
-def follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
+def follow(parent: BaseProcess) -> None:
+    """Waits for the parent's end, also when that came before this."""
+    parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
