@@ -30,7 +30,7 @@ def size_memory(limit: int | None, *, heap: int | None = None, page_cache: int |
     """Divide the machine: heap 1/4 (at most 4 GiB), page cache 1/8 (2 GiB), Valkey 1/16 (256 MiB).
 
     `limit` stands in for the machine's memory, which is that of the container where there is one.
-    The heap starts at 128 MiB and grows only as needed. Raises EmbeddedError below 1 GiB.
+    The heap starts smaller and grows only as needed. Raises EmbeddedError below 1 GiB.
     """
     total = min(limit or machine_memory(), machine_memory())
     if total < LEAST:
