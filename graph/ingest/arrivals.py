@@ -8,11 +8,11 @@ from typing import Any
 
 from graph.database import Database
 from graph.ingest.bulk import BulkWriter, Progress, check_room, silent, writing
-from graph.ingest.records import Kind, RelationshipRecord, unpacked
 from graph.ingest.simulation import FACTS_FILE
 from graph.ingest.smallville import Evidence, Smallville, read_smallville
-from graph.ingest.tables import property_map
 from graph.model import Agent, Relationship
+from graph.records import Kind, RelationshipRecord, unpacked
+from graph.tables import property_map
 
 KNOWN_NAMES = """
 UNWIND $keys AS key MATCH (a:Agent {key: key})

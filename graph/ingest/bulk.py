@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from graph.database import Database
 from graph.errors import BadInput, Conflict, SocietyError
-from graph.ingest.records import Kind, MemoryRecord, Record, packed, unpacked
-from graph.ingest.tables import COUNTS, LINK_EVIDENCE, TABLES, identity
+from graph.records import Kind, MemoryRecord, Record, packed, unpacked
+from graph.tables import COUNTS, LINK_EVIDENCE, TABLES, identity
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int | None], None]

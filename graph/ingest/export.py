@@ -10,10 +10,11 @@ import orjson
 
 from graph.database import Database, Row
 from graph.errors import BadInput
+from graph.forms import write_record
 from graph.ingest.bulk import Progress, silent
-from graph.ingest.forms import write_record
 from graph.ingest.jsonl import FORMAT, MANIFEST, VERSION, file_of
-from graph.ingest.records import (
+from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
+from graph.records import (
     InteractionRecord,
     Kind,
     KnowledgeRecord,
@@ -21,9 +22,8 @@ from graph.ingest.records import (
     Record,
     RelationshipRecord,
 )
-from graph.ingest.tables import COUNTS
-from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
 from graph.rows import projection, reader
+from graph.tables import COUNTS
 
 LINES_A_STEP = 2000
 

@@ -12,10 +12,11 @@ import orjson
 
 from graph.database import Database
 from graph.errors import BadInput
+from graph.forms import read_record
 from graph.ids import derived_id
 from graph.ingest.bulk import ROWS, Progress, check_room, silent, writing
-from graph.ingest.forms import read_record
-from graph.ingest.records import (
+from graph.model import Agent
+from graph.records import (
     InteractionRecord,
     Kind,
     KnowledgeRecord,
@@ -24,8 +25,7 @@ from graph.ingest.records import (
     RelationshipRecord,
     packed,
 )
-from graph.ingest.tables import TABLES
-from graph.model import Agent
+from graph.tables import TABLES
 
 MANIFEST = "manifest.json"
 FORMAT = "ecs-society"

@@ -15,7 +15,11 @@ import networkx
 from graph.database import Database
 from graph.ids import derived_id
 from graph.ingest.bulk import Progress, silent, writing
-from graph.ingest.records import (
+from graph.ingest.roles import CHARACTERS, KNOWN, NAMES, STORIES, TIES
+from graph.ingest.smallville import slug
+from graph.ingest.synthetic import refuse_clashes
+from graph.model import Agent, MemoryKind, Persona
+from graph.records import (
     InteractionRecord,
     Kind,
     KnowledgeRecord,
@@ -23,10 +27,6 @@ from graph.ingest.records import (
     RelationshipRecord,
     Society,
 )
-from graph.ingest.roles import CHARACTERS, KNOWN, NAMES, STORIES, TIES
-from graph.ingest.smallville import slug
-from graph.ingest.synthetic import refuse_clashes
-from graph.model import Agent, MemoryKind, Persona
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 MOST_MEMORIES = 12

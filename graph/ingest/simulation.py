@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from graph.checks import LONGEST_NAME, Refused, vector
 from graph.errors import BadInput
-from graph.ingest.checks import LONGEST_NAME, Refused, vector
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ import orjson
 
 from graph.ids import derived_id
 from graph.ingest.facts import Names, met, topic_of, weigh
-from graph.ingest.records import InteractionRecord, KnowledgeRecord, MemoryRecord, RelationshipRecord, Society
 from graph.ingest.simulation import FACTS_FILE, MemoryNode, PersonaFolder, Simulation, read_simulation
 from graph.model import Agent, MemoryKind, Persona
+from graph.records import InteractionRecord, KnowledgeRecord, MemoryRecord, RelationshipRecord, Society
 
 CHAT_IMPACT = 0.3
 CONFIDENCE = 0.9

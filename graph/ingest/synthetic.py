@@ -12,8 +12,8 @@ from graph.ids import derived_id
 from graph.ingest import words
 from graph.ingest.bulk import Progress, check_room, silent, writing
 from graph.ingest.network import Network, draw
-from graph.ingest.records import InteractionRecord, Kind, KnowledgeRecord, MemoryRecord, RelationshipRecord
 from graph.model import Agent, MemoryKind, Persona
+from graph.records import InteractionRecord, Kind, KnowledgeRecord, MemoryRecord, RelationshipRecord
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 30

@@ -22,12 +22,12 @@ from graph.edges import (
     Order,
 )
 from graph.filters import compile_filter
-from graph.ingest.records import Kind
-from graph.ingest.tables import COUNTS, LINK_EVIDENCE, TABLES
 from graph.listing import count_text, summary_text
 from graph.lookups import LOOKUPS, Lookup
 from graph.migrations import DONE
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
+from graph.records import Kind
+from graph.tables import COUNTS, LINK_EVIDENCE, TABLES
 from tests.random_society import make_society, write_society
 
 Plan = dict[str, Any]

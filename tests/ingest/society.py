@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from graph.database import Database
-from graph.ingest.records import Kind
-from graph.ingest.tables import COUNTS
+from graph.records import Kind
+from graph.tables import COUNTS
 
 RAIN, SNOW = "Memory:" + "1" * 32, "Memory:" + "2" * 32
 

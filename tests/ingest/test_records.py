@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.errors import BadInput
-from graph.ingest.forms import read_record, write_record
-from graph.ingest.records import (
+from graph.forms import read_record, write_record
+from graph.model import Agent, MemoryKind, Persona
+from graph.records import (
     InteractionRecord,
     Kind,
     KnowledgeRecord,
@@ -18,7 +19,6 @@ from graph.ingest.records import (
     Record,
     RelationshipRecord,
 )
-from graph.model import Agent, MemoryKind, Persona
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

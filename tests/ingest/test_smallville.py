@@ -13,12 +13,12 @@ import pytest
 
 from graph.database import Database
 from graph.errors import BadInput
+from graph.forms import read_record, write_record
 from graph.ingest.arrivals import import_smallville
 from graph.ingest.export import export_jsonl
-from graph.ingest.forms import read_record, write_record
-from graph.ingest.records import Kind
 from graph.ingest.smallville import Smallville, read_smallville, slug
 from graph.model import MemoryKind
+from graph.records import Kind
 from tests.conftest import WIPE
 
 from .society import contents, is_empty

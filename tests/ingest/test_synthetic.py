@@ -8,11 +8,11 @@ import pytest
 
 from graph.database import Database
 from graph.errors import BadInput, Conflict
+from graph.forms import read_record, write_record
 from graph.ingest.export import export_jsonl
-from graph.ingest.forms import read_record, write_record
 from graph.ingest.les_miserables import demo_society, read_les_miserables, seed_les_miserables
-from graph.ingest.records import Kind
 from graph.ingest.synthetic import EPOCH, SyntheticSociety, seed_society
+from graph.records import Kind
 from tests.conftest import WIPE
 
 from .society import contents, is_empty, totals

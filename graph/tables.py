@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from graph.ingest.records import Kind, Record, RelationshipRecord
 from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
+from graph.records import Kind, Record, RelationshipRecord
 from graph.rows import Column, columns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ Agents are named by their keys, and memories by their ids. An agent's record is 
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 
 from graph.model import Agent, InteractionDraft, KnowledgeDraft, MemoryDraft, RelationshipDraft
@@ -105,8 +105,3 @@ def unpacked(kind: Kind, data: bytes | bytearray) -> list[str]:
     """Gives back the ids whose packed bytes follow one another in `data`."""
     name = TYPE_NAMES[kind]
     return [f"{name}:{data[at : at + 16].hex()}" for at in range(0, len(data), 16)]
-
-
-def utc(moment: datetime) -> datetime:
-    """Takes a time without a zone as UTC, and turns any other into UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import orjson
 
+from graph.checks import Check, Refused, check_of, shown
 from graph.errors import BadInput
 from graph.ids import derived_id
-from graph.ingest.checks import Check, Refused, check_of, shown
-from graph.ingest.records import RECORDS, TYPE_NAMES, Kind, Record
 from graph.model import Agent
+from graph.records import RECORDS, TYPE_NAMES, Kind, Record
 from graph.rows import camel, split_optional
 
 T = TypeVar("T")

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from math import isfinite
 from typing import Any, cast, get_args, get_origin
 
-from graph.ingest.records import utc
 from graph.rows import split_optional
 
 Check = Callable[[Any], Any]
@@ -74,6 +73,11 @@ def integer(low: int, high: int) -> Check:
         return value
 
     return check
+
+
+def utc(moment: datetime) -> datetime:
+    """Takes a time without a zone as UTC, and turns any other into UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def time(value: Any) -> datetime:
