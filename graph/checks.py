@@ -1,4 +1,4 @@
-"""What a value that comes from outside must be; each check returns it in its own type or says what is wrong."""
+"""What a value that comes from outside must be; each check returns it in its own type or raises BadInput."""
 
 import re
 from collections.abc import Callable
@@ -7,6 +7,9 @@ from enum import Enum
 from math import isfinite
 from typing import Any, cast, get_args, get_origin
 
+import orjson
+
+from graph.errors import BadInput
 from graph.rows import split_optional
 
 Check = Callable[[Any], Any]
@@ -31,10 +34,6 @@ RANGES: dict[str, tuple[float, float]] = {
 NAMES = {"key", "name", "kind", "agent", "source", "target", "topic"}
 
 
-class Refused(ValueError):
-    """A value is not what it must be; the field's name is for the caller to add."""
-
-
 def shown(value: object) -> str:
     """Says a value in few words."""
     text = repr(value)
@@ -44,9 +43,9 @@ def shown(value: object) -> str:
 def text(longest: int, shortest: int = 1) -> Check:
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise Refused(f"must be text, is {shown(value)}")
+            raise BadInput(f"must be text, is {shown(value)}")
         if not shortest <= len(value) <= longest:
-            raise Refused(f"must be {shortest} to {longest} characters long, is {len(value)}")
+            raise BadInput(f"must be {shortest} to {longest} characters long, is {len(value)}")
         return value
 
     return check
@@ -55,9 +54,9 @@ def text(longest: int, shortest: int = 1) -> Check:
 def number(low: float, high: float) -> Check:
     def check(value: Any) -> float:
         if type(value) is not float and type(value) is not int:
-            raise Refused(f"must be a number, is {shown(value)}")
+            raise BadInput(f"must be a number, is {shown(value)}")
         if not low <= value <= high:
-            raise Refused(f"must lie in [{low:g}, {high:g}], is {shown(value)}")
+            raise BadInput(f"must lie in [{low:g}, {high:g}], is {shown(value)}")
         # Indexes tell -0.0 from 0.0, comparisons do not.
         return float(value) + 0.0
 
@@ -67,9 +66,9 @@ def number(low: float, high: float) -> Check:
 def integer(low: int, high: int) -> Check:
     def check(value: Any) -> int:
         if type(value) is not int:
-            raise Refused(f"must be a whole number, is {shown(value)}")
+            raise BadInput(f"must be a whole number, is {shown(value)}")
         if not low <= value <= high:
-            raise Refused(f"must lie in [{low}, {high}], is {value}")
+            raise BadInput(f"must lie in [{low}, {high}], is {value}")
         return value
 
     return check
@@ -81,22 +80,26 @@ def utc(moment: datetime) -> datetime:
 
 
 def time(value: Any) -> datetime:
-    """Takes ISO 8601; a time without a zone is in UTC."""
+    """Takes ISO 8601 or what was read from it; a time without a zone is in UTC."""
+    if isinstance(value, datetime):
+        return utc(value)
     if not isinstance(value, str):
-        raise Refused(f"must be a time in ISO 8601, is {shown(value)}")
+        raise BadInput(f"must be a time in ISO 8601, is {shown(value)}")
     try:
         return utc(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
-        raise Refused(f"must be a time in ISO 8601 such as 2024-05-01T12:00:00Z, is {shown(value)}") from None
+        raise BadInput(f"must be a time in ISO 8601 such as 2024-05-01T12:00:00Z, is {shown(value)}") from None
 
 
 def choice(options: type[Enum]) -> Check:
     members = {member.value: member for member in options}
 
     def check(value: Any) -> Enum:
+        if isinstance(value, options):
+            return value
         if isinstance(value, str) and value in members:
             return members[value]
-        raise Refused(f"must be one of {', '.join(members)}, is {shown(value)}")
+        raise BadInput(f"must be one of {', '.join(members)}, is {shown(value)}")
 
     return check
 
@@ -106,7 +109,7 @@ def identifier(type_name: str) -> Check:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not matches(value):
-            raise Refused(f"must be {type_name}: and 32 hexadecimal digits, is {shown(value)}")
+            raise BadInput(f"must be {type_name}: and 32 hexadecimal digits, is {shown(value)}")
         return value
 
     return check
@@ -117,10 +120,10 @@ def listing(element: Check, most: int) -> Check:
 
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise Refused(f"must be a list, is {shown(value)}")
+            raise BadInput(f"must be a list, is {shown(value)}")
         items = cast("list[Any]", value)
         if len(items) > most:
-            raise Refused(f"may hold {most} items at most, has {len(items)}")
+            raise BadInput(f"may hold {most} items at most, has {len(items)}")
         return list(dict.fromkeys(map(element, items)))
 
     return check
@@ -129,13 +132,22 @@ def listing(element: Check, most: int) -> Check:
 def vector(value: Any) -> list[float]:
     """Takes a list of finite numbers."""
     if not isinstance(value, list):
-        raise Refused(f"must be a list of numbers, is {shown(value)}")
+        raise BadInput(f"must be a list of numbers, is {shown(value)}")
     items = cast("list[Any]", value)
     if not 1 <= len(items) <= LONGEST_EMBEDDING:
-        raise Refused(f"must have 1 to {LONGEST_EMBEDDING} numbers, has {len(items)}")
+        raise BadInput(f"must have 1 to {LONGEST_EMBEDDING} numbers, has {len(items)}")
     if not set(map(type, items)) <= {float, int} or not all(map(isfinite, items)):
-        raise Refused("must be a list of finite numbers")
+        raise BadInput("must be a list of finite numbers")
     return list(map(float, items))
+
+
+def json(value: Any) -> Any:
+    """Takes what can be written as JSON."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise BadInput(f"must be JSON with numbers of 64 bits at most: {error}") from None
+    return value
 
 
 def check_of(name: str, hint: Any, type_name: str) -> Check:
@@ -164,5 +176,5 @@ def _check_of_type(name: str, hint: Any, nullable: bool) -> Check:
     if hint is int:
         low, high = RANGES.get(name, (0, LARGEST_INT))
         return integer(int(low), int(high))
-    others: dict[Any, Check] = {datetime: time, Any: lambda value: value}
+    others: dict[Any, Check] = {datetime: time, Any: json}
     return number(*RANGES[name]) if hint is float else others[hint]

@@ -5,16 +5,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, Query
+from neo4j import (
+    READ_ACCESS,
+    WRITE_ACCESS,
+    AsyncDriver,
+    AsyncGraphDatabase,
+    AsyncManagedTransaction,
+    Query,
+    unit_of_work,
+)
 from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
 
 from graph.errors import Unavailable, translated
 
+T = TypeVar("T")
 Row = list[Any]
+# Runs one statement of a transaction and gives its rows.
+Run = Callable[[str, Mapping[str, Any]], Awaitable[list[Row]]]
 Observer = Callable[[str, float, int], None]
 
 
@@ -84,24 +95,39 @@ class Database:
         return await self._run(name, text, parameters, WRITE_ACCESS, deadline, attempts=1)
 
     async def transact(self, name: str, *statements: tuple[str, Mapping[str, Any]]) -> list[list[Row]]:
-        """Runs statements in one transaction, retried as a whole when the server says that it may succeed.
+        """Runs statements in one transaction and returns the rows of each; see `transaction`."""
 
-        Returns the rows of each statement.
+        async def work(run: Run) -> list[list[Row]]:
+            return [await run(text, parameters) for text, parameters in statements]
+
+        return await self.transaction(name, work, deadline=None)
+
+    async def transaction(self, name: str, work: Callable[[Run], Awaitable[T]], *, deadline: float | None = 30.0) -> T:
+        """Runs what `work` does in one transaction, committed when this returns with work's result.
+
+        It is run again as a whole when the server says that it may succeed, so it must change nothing else.
+        `deadline` is in seconds, retries included; when it or a lost connection ends the wait for the commit,
+        it is unknown whether that came about.
         """
+        rows = 0
 
-        async def work(tx: AsyncManagedTransaction) -> list[list[Row]]:
-            results: list[list[Row]] = []
-            for text, parameters in statements:
+        @unit_of_work(metadata={"query": name}, timeout=deadline)
+        async def attempt(tx: AsyncManagedTransaction) -> T:
+            async def run(text: str, parameters: Mapping[str, Any]) -> list[Row]:
+                nonlocal rows
                 result = await tx.run(text, dict(parameters))  # pyright: ignore[reportArgumentType]
-                results.append(await result.values())
-            return results
+                values = await result.values()
+                rows += len(values)
+                return values
+
+            return await work(run)
 
         started = time.perf_counter()
         with translated(name):
-            async with self._driver.session() as session:
-                results = await session.execute_write(work)
-        self._observed(name, started, sum(map(len, results)))
-        return results
+            async with asyncio.timeout(deadline and deadline + 1.0), self._driver.session() as session:
+                done = await session.execute_write(attempt)
+        self._observed(name, started, rows)
+        return done
 
     async def stream(
         self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, fetch_size: int = 1000

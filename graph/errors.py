@@ -11,6 +11,7 @@ SocietyError
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Self
 
 from neo4j.exceptions import (
     AuthError,
@@ -25,13 +26,24 @@ from neo4j.exceptions import (
 
 
 class SocietyError(Exception):
-    """An error with a code that clients can act on."""
+    """An error with a code that clients can act on.
+
+    `path` leads to what is at fault in what was given, by names of fields and places in lists; the message
+    begins with it, as in `memories[3].importance: must lie in [0, 1], is 2`.
+    """
 
     code = "INTERNAL"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, fault: str, *path: str | int) -> None:
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+        self.message = f"{place}: {fault}" if place else fault
+        self.fault = fault
+        self.path = path
+        super().__init__(self.message)
+
+    def within(self, *place: str | int) -> Self:
+        """Gives the same error, found in a larger whole at this place."""
+        return type(self)(self.fault, *place, *self.path)
 
 
 class BadInput(SocietyError):

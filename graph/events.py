@@ -7,10 +7,7 @@ from typing import Any
 
 import orjson
 
-from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
-from graph.rows import reader, writer
-
-SUBJECTS: dict[str, type] = {row.__name__: row for row in (Agent, Memory, Relationship, Interaction, Knowledge)}
+from graph.rows import pack_row, unpack_row
 
 
 class EventKind(Enum):
@@ -41,8 +38,7 @@ class Event:
 
 def encode_event(event: Event) -> bytes:
     """Writes an event as JSON."""
-    subject = event.subject
-    row = None if subject is None else (type(subject).__name__, writer(type(subject))(subject))
+    row = None if event.subject is None else pack_row(event.subject)
     return orjson.dumps((event.kind.value, event.at.isoformat(), event.agents, row, event.progress))
 
 
@@ -53,6 +49,6 @@ def decode_event(data: bytes) -> Event:
         kind=EventKind(kind),
         at=datetime.fromisoformat(at),
         agents=agents,
-        subject=None if row is None else reader(SUBJECTS[row[0]])(row[1]),
+        subject=None if row is None else unpack_row(row),
         progress=progress,
     )

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import orjson
 
-from graph.checks import Check, Refused, check_of, shown
+from graph.checks import Check, check_of, shown
 from graph.errors import BadInput
-from graph.ids import derived_id
+from graph.ids import derived_id, new_id
 from graph.model import Agent
 from graph.records import RECORDS, TYPE_NAMES, Kind, Record
 from graph.rows import camel, split_optional
@@ -55,8 +55,8 @@ class Form(Generic[T]):
                 value = given.get(name)
                 if value is not None:
                     found[attribute] = check(value)
-        except Refused as refused:
-            raise BadInput(f"{name}: {refused}") from None
+        except BadInput as error:
+            raise error.within(name) from None
         if not given.keys() <= self.names:
             unknown = ", ".join(sorted(shown(name) for name in given.keys() - self.names))
             raise BadInput(f"{unknown}: there is no such field (there are {', '.join(sorted(self.names))})")
@@ -69,7 +69,7 @@ class Form(Generic[T]):
     def build(self, values: dict[str, Any]) -> T:
         for attribute in self.required:
             if attribute not in values:
-                raise BadInput(f"{camel(attribute)}: is missing")
+                raise BadInput("is missing", camel(attribute))
         return self.row(**values)
 
     def plain(self, record: T) -> dict[str, Any]:
@@ -94,15 +94,7 @@ def form_or_check(name: str, hint: Any, type_name: str) -> Check:
     inner, _ = split_optional(hint)
     if not (isinstance(inner, type) and is_dataclass(inner)):
         return check_of(name, hint, type_name)
-    form = Form(inner, inner.__name__)
-
-    def check(value: Any) -> Any:
-        try:
-            return form.read(value)
-        except BadInput as error:
-            raise Refused(error.message) from None
-
-    return check
+    return Form(inner, inner.__name__).read
 
 
 def is_required(item: Field[Any]) -> bool:
@@ -124,10 +116,21 @@ def read_record(kind: Kind, line: bytes | str, now: datetime) -> Record:
     form = FORMS[kind]
     values = form.values(raw)
     for attribute, other in form.fallbacks:
-        if attribute not in values:
-            values[attribute] = values.get(other, now)
+        values.setdefault(attribute, values.get(other, now))
     if "id" not in values:
         values["id"] = derived_id(TYPE_NAMES[kind], *_identity(form, values, raw))
+    record = form.build(values)
+    _check_ends(values)
+    return record
+
+
+def new_record(kind: Kind, raw: Any, now: datetime) -> Record:
+    """Makes a record of what a client says about something new, with an id of its own. Raises BadInput."""
+    form = FORMS[kind]
+    values = form.values(raw)
+    for attribute, other in form.fallbacks:
+        values.setdefault(attribute, values.get(other, now))
+    values["id"] = new_id(TYPE_NAMES[kind])
     record = form.build(values)
     _check_ends(values)
     return record
@@ -148,6 +151,6 @@ def _identity(form: Form[Any], values: Mapping[str, Any], raw: Any) -> tuple[obj
 
 def _check_ends(values: Mapping[str, Any]) -> None:
     if "target" in values and values["source"] == values["target"]:
-        raise BadInput(f"target: is the source itself, {shown(values['source'])}")
+        raise BadInput(f"is the source itself, {shown(values['source'])}", "target")
     if values["id"] in values.get("evidence", ()):
-        raise BadInput("evidence: names the memory itself")
+        raise BadInput("names the memory itself", "evidence")

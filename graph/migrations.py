@@ -75,6 +75,11 @@ MIGRATIONS = (
         "contents can be searched",
         (full_text("memory_content", "Memory"), full_text("knowledge_content", "Knowledge")),
     ),
+    Migration(
+        4,
+        "a mutation that is sent again is known",
+        (unique("Request", "key"), index("request_at", "Request", "at")),
+    ),
 )
 
 DONE = "MATCH (n:Migration) WHERE n.version > 0 RETURN n.version ORDER BY n.version"

@@ -6,11 +6,11 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
 
-from graph.model import Relationship, Topic
+from graph.model import Agent, Interaction, Knowledge, Memory, Relationship, Topic
 
 T = TypeVar("T")
 
@@ -146,3 +146,19 @@ def _plain(column: Column) -> str:
     else:
         return value
     return f"({code} if {value} is not None else None)" if column.nullable else code
+
+
+ROWS: dict[str, type[Any]] = {row.__name__: row for row in (Agent, Memory, Relationship, Interaction, Knowledge)}
+
+
+def pack_row(row: Any) -> list[Any]:
+    """Writes a row of any type, with its type's name, in JSON's types alone."""
+    kind = cast("type[Any]", type(row))
+    return [kind.__name__, *writer(kind)(row)]
+
+
+def unpack_row(packed: list[Any]) -> Any:
+    """Reads what `pack_row` wrote."""
+    name, *values = packed
+    read: Callable[[list[Any]], Any] = reader(ROWS[name])
+    return read(values)

@@ -1,16 +1,16 @@
 """Joins what all requests in flight ask for into few, large queries."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from graph.errors import BadInput, Conflict, Internal, Unavailable
+from graph.errors import DeadlineExceeded, Unavailable
 from graph.reads import Key, Shape
 
 Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
 
-# Errors that may be the fault of one key alone; others would only be repeated.
-OF_ONE_KEY = (BadInput, Conflict, Internal)
+# Errors that no key is at fault for: asking again without some of them would only repeat them.
+OF_NO_KEY = (Unavailable, DeadlineExceeded)
 
 STOPPED = "The server is stopping. Try again shortly."
 
@@ -52,10 +52,19 @@ class Coalescer:
 class Lane:
     """The keys that wait for one kind of query, and the queries that run."""
 
-    def __init__(self, fetch: Fetch, in_flight: int, largest: int, *, closed: bool) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        in_flight: int,
+        largest: int,
+        *,
+        weigh: Callable[[Any], int] = lambda _: 1,
+        closed: bool = False,
+    ) -> None:
         self._fetch = fetch
         self._in_flight = in_flight
         self._largest = largest
+        self._weigh = weigh
         self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
         self._scheduled = False
         self._closed = closed
@@ -89,13 +98,23 @@ class Lane:
         while self._waiting and len(self._running) < self._in_flight:
             shape = next(iter(self._waiting))
             waiting = self._waiting.pop(shape)
-            keys = list(waiting)[: self._largest]
-            batch = {key: waiting.pop(key) for key in keys}
+            batch = {key: waiting.pop(key) for key in self._take(waiting)}
             if waiting:
                 self._waiting[shape] = waiting
             task = asyncio.create_task(self._answer(shape, batch))
             self._running.add(task)
             task.add_done_callback(self._finished)
+
+    def _take(self, waiting: Iterable[Key]) -> list[Key]:
+        """Chooses what comes first, up to the largest size, but always something."""
+        taken: list[Key] = []
+        size = 0
+        for key in waiting:
+            size += self._weigh(key)
+            if taken and size > self._largest:
+                break
+            taken.append(key)
+        return taken
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -105,18 +124,17 @@ class Lane:
         parts = [batch]
         try:
             while parts:
-                part = parts.pop()
+                part = parts.pop(0)
                 try:
                     values = await self._fetch(shape, list(part))
-                    for answer, value in zip(part.values(), values, strict=True):
+                    for answer, value in list(zip(part.values(), values, strict=True)):
                         answer.set_result(value)
-                except OF_ONE_KEY as error:
-                    if len(part) == 1:
+                except Exception as error:
+                    if len(part) == 1 or isinstance(error, OF_NO_KEY):
                         fail(part, error)
                     else:
-                        parts += halves(part)
-                except Exception as error:
-                    fail(part, error)
+                        # In order: of what is written, each may build on what comes before.
+                        parts[:0] = halves(part)
         finally:
             # Whoever has no answer by now would wait for ever.
             fail(batch, Unavailable(STOPPED))

@@ -29,6 +29,10 @@ class Loaders:
             loader = self._lanes[lane] = DataLoader(self._coalescer.load_many)
         return loader.load(key)
 
+    def clear(self) -> None:
+        """Forgets what was loaded, because something was written since."""
+        self._lanes.clear()
+
     def page(self, key: PageKey) -> asyncio.Future[Page]:
         return self._load(key)
 

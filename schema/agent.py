@@ -18,6 +18,7 @@ from schema.relationship import (
     RelationshipOrder,
 )
 from schema.view import Request, view
+from schema.writing import MutationInput, MutationPayload, draft
 
 
 @view(model.Persona)
@@ -88,3 +89,45 @@ class AgentOrder:
     name: SortDirection | None = absent("By name.")
     social_energy: SortDirection | None = absent("By social energy.")
     created_at: SortDirection | None = absent("By when they came into being.")
+
+
+@draft(model.Persona)
+class PersonaInput:
+    pass
+
+
+@draft(model.AgentDraft)
+class NewAgent:
+    pass
+
+
+@strawberry.input(description="Agents to bring into being.")
+class CreateAgentsInput(MutationInput):
+    agents: list[NewAgent] = strawberry.field(description="The agents.")
+
+
+@strawberry.type(description="What came of it.")
+class CreateAgentsPayload(MutationPayload):
+    agents: list[Agent] = strawberry.field(description="The agents, in the order of the input.")
+
+
+@draft(model.AgentDraft, optional=True)
+class UpdateAgentInput(MutationInput):
+    """An agent's new fields; what is left out stays as it is."""
+
+    key: str = strawberry.field(description="The key of the agent to change.")
+
+
+@strawberry.type(description="What came of it.")
+class UpdateAgentPayload(MutationPayload):
+    agent: Agent = strawberry.field(description="The agent as it is now.")
+
+
+@strawberry.input(description="Agents to remove.")
+class DeleteAgentsInput(MutationInput):
+    keys: list[str] = strawberry.field(description="The agents' keys.")
+
+
+@strawberry.type(description="What came of it.")
+class DeleteAgentsPayload(MutationPayload):
+    deleted_ids: list[strawberry.ID] = strawberry.field(description="The agents' ids, in the input's order.")

@@ -22,21 +22,29 @@ def format_error(error: GraphQLError, *, otherwise: str = BadInput.code) -> dict
 
     `otherwise` is the code of what GraphQL itself finds wrong with a request.
     """
-    code, message = classify(error, otherwise)
+    cause = cause_of(error)
+    code, message = classify(error, cause, otherwise)
     formatted: dict[str, Any] = {"message": message}
     if error.locations:
         formatted["locations"] = [location.formatted for location in error.locations]
     if error.path is not None:
         formatted["path"] = list(error.path)
     formatted["extensions"] = {"code": code, **(error.extensions or {})}
+    if isinstance(cause, SocietyError) and cause.path:
+        formatted["extensions"]["inputPath"] = list(cause.path)
     return formatted
 
 
-def classify(error: GraphQLError, otherwise: str) -> tuple[str, str]:
-    """Tells an error's code and the message that clients may read."""
+def cause_of(error: GraphQLError) -> BaseException | None:
+    """Finds what was raised, if it was not GraphQL's own error."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
+    return cause
+
+
+def classify(error: GraphQLError, cause: BaseException | None, otherwise: str) -> tuple[str, str]:
+    """Tells an error's code and the message that clients may read."""
     match cause:
         case SocietyError() if not isinstance(cause, Internal):
             return cause.code, error.message

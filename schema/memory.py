@@ -1,5 +1,6 @@
 """Memories: what agents remember."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -11,6 +12,7 @@ from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
 from schema.view import Request, view
+from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
     from schema.agent import Agent
@@ -68,3 +70,45 @@ class MemoryOrder:
     importance: SortDirection | None = absent("By importance.")
     created_at: SortDirection | None = absent("By when they were remembered.")
     accessed_at: SortDirection | None = absent("By when they last came to mind.")
+
+
+@draft(model.MemoryDraft, required={"importance"})
+class NewMemory:
+    agent: str = strawberry.field(description="The key of the agent who remembers.")
+    created_at: datetime | None = absent("When it was remembered; now unless told.")
+    about: list[str] | None = absent("The keys of the agents it is about.")
+    evidence: list[strawberry.ID] | None = absent("The ids of the memories it was drawn from.")
+    embedding: list[float] | None = absent("A vector that stands for its meaning.")
+
+
+@strawberry.input(description="Memories to add.")
+class AddMemoriesInput(MutationInput):
+    memories: list[NewMemory] = strawberry.field(description="The memories.")
+
+
+@strawberry.type(description="What came of it.")
+class AddMemoriesPayload(MutationPayload):
+    memories: list[Memory] = strawberry.field(description="The memories, in the order of the input.")
+    evicted: int = strawberry.field(description="How many others were forgotten to make room.")
+
+
+@strawberry.input(description="A memory's new content or importance; what is left out stays as it is.")
+class UpdateMemoryInput(MutationInput):
+    id: strawberry.ID = strawberry.field(description="The memory's global id.")
+    content: str | None = absent("What was remembered.")
+    importance: float | None = absent("0 trivial, 1 vital.")
+
+
+@strawberry.type(description="What came of it.")
+class UpdateMemoryPayload(MutationPayload):
+    memory: Memory = strawberry.field(description="The memory as it is now.")
+
+
+@strawberry.input(description="Memories to remove.")
+class ForgetMemoriesInput(MutationInput):
+    ids: list[strawberry.ID] = strawberry.field(description="The memories' global ids.")
+
+
+@strawberry.type(description="What came of it.")
+class ForgetMemoriesPayload(MutationPayload):
+    forgotten_ids: list[strawberry.ID] = strawberry.field(description="The memories' ids, in the input's order.")

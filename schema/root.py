@@ -12,6 +12,7 @@ from schema.document import REMEMBERED, ParsedOnce
 from schema.interaction import Interaction
 from schema.knowledge import Knowledge
 from schema.memory import Memory
+from schema.mutation import Mutation
 from schema.query import Query
 from schema.relationship import Relationship
 from schema.scalars import DateTime
@@ -28,6 +29,7 @@ def build_schema() -> Schema:
     """Builds the schema that clients see."""
     return Schema(
         query=Query,
+        mutation=Mutation,
         types=[Memory, Relationship, Interaction, Knowledge],
         config=StrawberryConfig(scalar_map={datetime: DateTime}),
         extensions=[ParsedOnce, lambda: ValidationCache(maxsize=REMEMBERED)],

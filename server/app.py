@@ -1,7 +1,7 @@
 """The composition root: everything that a worker needs is made here and closed here."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,11 +11,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from graph.database import Database, Observer, Pool
+from graph.events import Event
 from graph.reads import Shape, fetch
 from resolvers import valkey
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.loaders import Loaders
+from resolvers.writes import Writes
 from schema.root import build_schema
 from server.graphiql import mount_assets
 from server.graphql import GraphQLEndpoint
@@ -40,8 +42,13 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
 
     coalescer = Coalescer(read)
 
+    async def publish(_: Sequence[Event]) -> None:
+        pass
+
+    writes = Writes(database, publish, max_agents=settings.max_agents, deadline=settings.deadline)
+
     def make_context() -> Context:
-        return Context(Loaders(coalescer))
+        return Context(Loaders(coalescer), writes)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
@@ -55,6 +62,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             try:
                 yield
             finally:
+                await writes.close()
                 await coalescer.close()
                 if redis is not None:
                     await redis.aclose()

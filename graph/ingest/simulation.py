@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from graph.checks import LONGEST_NAME, Refused, vector
+from graph.checks import LONGEST_NAME, vector
 from graph.errors import BadInput
 
 T = TypeVar("T")
@@ -228,8 +228,8 @@ def read_vector(node: Source, vectors: Source) -> list[float] | None:
         return None
     try:
         return vector(vectors.data[name])
-    except Refused as refused:
-        raise vectors.refuse(repr(name)[:80], str(refused)) from None
+    except BadInput as refused:
+        raise vectors.refuse(repr(name)[:80], refused.fault) from None
 
 
 def read_facts(path: Path, notes: list[str]) -> dict[str, list[str]]:

@@ -38,7 +38,7 @@ async def only_error(ask: Ask, query: str, **variables: Any) -> dict[str, Any]:
         ("{ node(id: 1) { ... on Agnet { id } } }", INVALID, 24, "Unknown type 'Agnet'."),
         ("{ ...Nothing }", INVALID, 6, "Unknown fragment 'Nothing'."),
         ("{ __typename @skp(if: true) }", INVALID, 14, "Unknown directive '@skp'."),
-        ("mutation { a }", INVALID, 1, "The mutation operation is not supported by the schema."),
+        ("mutation { a }", INVALID, 12, "Cannot query field 'a' on type 'Mutation'."),
         ("{ agents(first: 99999999999) { totalCount } }", INVALID, 17,
          "Int cannot represent non 32-bit signed integer value: 99999999999"),
         ("{ agents(first: 1.0) { totalCount } }", INVALID, 17, "Int cannot represent non-integer value: 1.0"),

@@ -156,7 +156,7 @@ TIE = {"source": "ada", "target": "bo", "strength": 0.5}
         (Kind.MEMORIES, {"agent": "ada", "content": None}, "content: is missing"),
         (Kind.MEMORIES, [1], "must be an object, is [1]"),
         (Kind.AGENTS, {"key": "", "name": "A"}, "key: must be 1 to 200 characters long, is 0"),
-        (Kind.AGENTS, {"key": "a", "name": "A", "persona": {"age": 3}}, "persona: summary: is missing"),
+        (Kind.AGENTS, {"key": "a", "name": "A", "persona": {"age": 3}}, "persona.summary: is missing"),
         (Kind.AGENTS, {"key": "a", "name": "A", "persona": {"summary": "S", "x": 1}}, "persona: 'x': there is no such"),
         (Kind.AGENTS, {"key": "a", "name": "A", "memoryCapacity": 0}, "memoryCapacity: must lie in [1, 2147483647]"),
         (Kind.RELATIONSHIPS, {**TIE, "target": "ada"}, "target: is the source itself, 'ada'"),

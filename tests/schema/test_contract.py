@@ -19,19 +19,17 @@ SNAPSHOT = Path(root.__file__).with_name("schema.graphql")
 # Promised by the contract and not served by this version.
 NOT_YET = {
     "types": {
-        "AdvanceInput", "AdvancePayload", "AddMemoriesInput", "AddMemoriesPayload", "AgentNetwork", "Centrality",
-        "Community", "CommunityAlgorithm", "CommunityConnection", "CommunityEdge", "CreateAgentsInput",
-        "CreateAgentsPayload", "DegreeBucket", "DeleteAgentsInput", "DeleteAgentsPayload", "Duration", "EventKind",
-        "ForgetMemoriesInput", "ForgetMemoriesPayload", "IntFilter", "LearnInput", "LearnPayload", "Mutation",
-        "NewAgent", "NewInteraction", "NewKnowledge", "NewMemory", "Path", "PathWeighting", "PersonaInput",
-        "RankedAgentConnection", "RankedAgentEdge", "RecallWeights", "RecalledMemory", "RecordInteractionsInput",
-        "RecordInteractionsPayload", "RemoveRelationshipInput", "RemoveRelationshipPayload", "SetRelationshipInput",
-        "SetRelationshipPayload", "Society", "SocietyEvent", "Subgraph", "Subscription", "SuggestedAgent", "System",
-        "UpdateAgentInput", "UpdateAgentPayload", "UpdateMemoryInput", "UpdateMemoryPayload",
+        "AdvanceInput", "AdvancePayload", "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm",
+        "CommunityConnection", "CommunityEdge", "DegreeBucket", "Duration", "EventKind", "IntFilter", "LearnInput",
+        "LearnPayload", "NewInteraction", "NewKnowledge", "Path", "PathWeighting", "RankedAgentConnection",
+        "RankedAgentEdge", "RecallWeights", "RecalledMemory", "RecordInteractionsInput", "RecordInteractionsPayload",
+        "RemoveRelationshipInput", "RemoveRelationshipPayload", "SetRelationshipInput", "SetRelationshipPayload",
+        "Society", "SocietyEvent", "Subgraph", "Subscription", "SuggestedAgent", "System",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Query.searchKnowledge", "Query.searchMemories", "Query.society",
-        "Topic.related",
+        "Agent.network", "Agent.recall", "Mutation.advance", "Mutation.learn", "Mutation.recordInteractions",
+        "Mutation.removeRelationship", "Mutation.setRelationship", "Query.searchKnowledge", "Query.searchMemories",
+        "Query.society", "Topic.related",
     },
 }  # fmt: skip
 

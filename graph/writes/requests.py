@@ -1,0 +1,128 @@
+"""Idempotency keys: a mutation that is sent again under the same key is answered as the first time.
+
+(:Request {key, fingerprint, answer, at}) is written in the transaction of the mutation itself. Making it takes
+the lock of its key, so that of two that arrive at once the second waits and finds the first one's answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from graph.checks import LONGEST_NAME
+from graph.database import Database, Run
+from graph.errors import BadInput, Conflict, SocietyError
+from graph.rows import pack_row, unpack_row
+from graph.writes.change import Answer, Change, Outcome, Request, own_fields
+
+KEPT = timedelta(days=7)
+REMOVED_AT_ONCE = 1000
+USED = "was used for another input before: take a new key for a new mutation."
+
+CLAIM = """
+UNWIND $rows AS r
+MERGE (q:Request {key: r[0]})
+ON CREATE SET q.fingerprint = r[1], q.at = datetime()
+RETURN q.key, q.fingerprint, q.answer
+"""
+ANSWER = "UNWIND $rows AS r MATCH (q:Request {key: r[0]}) SET q.answer = r[1]"
+RELEASE = "UNWIND $keys AS key MATCH (q:Request {key: key}) DELETE q"
+EXPIRE = """
+MATCH (q:Request) WHERE q.at < datetime() - duration({seconds: $seconds})
+WITH q LIMIT $most
+DELETE q
+RETURN count(*)
+"""
+
+
+def make_request(mutation: str, given: Mapping[str, Any]) -> Request | None:
+    """Reads an input's idempotency key, if it has one. Raises BadInput."""
+    key = given.get("idempotencyKey")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_NAME:
+        raise BadInput(f"must be 1 to {LONGEST_NAME} characters long, is {len(key)}.", "idempotencyKey")
+    mark = blake2b(orjson.dumps((mutation, own_fields(given)), option=orjson.OPT_SORT_KEYS), digest_size=16)
+    return Request(key, mark.hexdigest())
+
+
+@dataclass
+class Claims:
+    """The keys that a transaction has taken: whose they are, and who came later with the same in the same group."""
+
+    holders: dict[str, Change]
+    later: list[tuple[Change, Change]]
+    answers: dict[Change, Answer]
+
+
+async def claim(run: Run, changes: Sequence[Change]) -> Claims:
+    """Takes the keys of those that have one, and answers those whose key was used before."""
+    claims = Claims({}, [], {})
+    asked = [(change, change.request) for change in changes if change.request]
+    if not asked:
+        return claims
+    # Of several with one key the first has it.
+    marks = {request.key: request.fingerprint for _, request in reversed(asked)}
+    rows = await run(CLAIM, {"rows": sorted(marks.items())})
+    found = {key: (fingerprint, answer) for key, fingerprint, answer in rows}
+    for change, request in asked:
+        fingerprint, answer = found[request.key]
+        if fingerprint != request.fingerprint:
+            claims.answers[change] = Conflict(USED, "idempotencyKey")
+        elif answer is not None:
+            claims.answers[change] = Outcome(decode_result(answer))
+        elif holder := claims.holders.get(request.key):
+            claims.later.append((change, holder))
+        else:
+            claims.holders[request.key] = change
+    return claims
+
+
+async def settle(run: Run, claims: Claims, answers: dict[Change, Answer]) -> None:
+    """Stores what was answered under each new key, and lets go of the keys of what was not written."""
+    outcomes = {key: answers[change] for key, change in claims.holders.items()}
+    if kept := [(key, encode_result(each.result)) for key, each in outcomes.items() if isinstance(each, Outcome)]:
+        await run(ANSWER, {"rows": kept})
+    if failed := [key for key, each in outcomes.items() if isinstance(each, SocietyError)]:
+        await run(RELEASE, {"keys": failed})
+    for change, holder in claims.later:
+        answer = answers[holder]
+        answers[change] = Outcome(answer.result) if isinstance(answer, Outcome) else answer
+
+
+def encode_result(result: Mapping[str, Any]) -> str:
+    """Writes a payload's fields as JSON; rows of the model are written as their columns."""
+
+    def row(value: Any) -> Any:
+        return {"row": pack_row(value)}
+
+    return orjson.dumps(result, default=row, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+
+
+def decode_result(text: str) -> dict[str, Any]:
+    """Reads what `encode_result` wrote."""
+
+    def read(value: Any) -> Any:
+        match value:
+            case {"row": packed}:
+                return unpack_row(packed)
+            case list():
+                return [read(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+            case _:
+                return value
+
+    return {name: read(value) for name, value in orjson.loads(text).items()}
+
+
+async def expire_requests(database: Database) -> int:
+    """Removes the keys that are older than a week; returns how many."""
+    removed = 0
+    while True:
+        parameters = {"seconds": int(KEPT.total_seconds()), "most": REMOVED_AT_ONCE}
+        ((count,),) = await database.write("expire requests", EXPIRE, parameters)
+        removed += count
+        if count < REMOVED_AT_ONCE:
+            return removed

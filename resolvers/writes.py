@@ -1,0 +1,62 @@
+"""Group commit: mutations in flight together share a transaction, and each is acknowledged after its commit."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from graph.database import Database
+from graph.errors import SocietyError
+from graph.events import Event
+from graph.writes.change import Answer, Change
+from graph.writes.group import write_group
+from resolvers.coalescer import Lane
+
+# Rows in one transaction; a larger change has one of its own.
+LARGEST = 1000
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class Writes:
+    """Writes changes. While a transaction runs, whatever arrives waits for the next one and shares it.
+
+    When a transaction fails for what one change may have brought, it is repeated in halves, so that only the
+    bad ones fail. There is one transaction at a time, which keeps changes in the order of their arrival.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        publish: Publish,
+        *,
+        max_agents: int,
+        deadline: float,
+        largest: int = LARGEST,
+        in_flight: int = 1,
+    ) -> None:
+        self._database = database
+        self._publish = publish
+        self._max_agents = max_agents
+        self._deadline = deadline
+        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size)
+
+    async def commit(self, change: Change) -> dict[str, Any]:
+        """Writes a change and returns its payload's fields, once they are in the database to stay."""
+        answer = await self._lane.add(change)
+        if isinstance(answer, SocietyError):
+            raise answer
+        return answer.result
+
+    async def _write(self, _: Any, changes: Sequence[Change]) -> list[Answer]:
+        answers = await self._database.transaction(
+            "write",
+            lambda run: write_group(run, changes, max_agents=self._max_agents),
+            deadline=self._deadline,
+        )
+        events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]
+        if events:
+            await self._publish(events)
+        return answers
+
+    async def close(self) -> None:
+        """Ends the transaction that still runs; whoever waits for one is told."""
+        await self._lane.close()

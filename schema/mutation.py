@@ -1,0 +1,68 @@
+"""The root of all writing: each field reads its input into a change, and answers once it is in the database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from graph.errors import SocietyError
+from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
+from graph.writes.change import MOST_ITEMS, Change
+from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
+from graph.writes.requests import make_request
+from schema import agent, memory
+from schema.inputs import to_tree
+from schema.view import Request
+
+
+def mutation(change: type[Change], input: type, payload: Callable[..., Any], description: str) -> Any:
+    """A field that makes changes of one kind."""
+
+    async def resolve(self: Any, info: Request, input: Any) -> Any:
+        given = to_tree(input)
+        try:
+            made = change.read(given, datetime.now(UTC))
+            made.request = make_request(change.__name__, given)
+            result = await info.context.writes.commit(made)
+        except SocietyError as error:
+            raise error.within("input") from error
+        # What the payload leads to must be read anew.
+        info.context.loaders.clear()
+        return payload(client_mutation_id=given.get("clientMutationId"), **result)
+
+    said = strawberry.argument(description=f"What to write; lists have 1 to {MOST_ITEMS} items.")
+    resolve.__annotations__ |= {"input": Annotated[input, said], "return": payload}
+    return strawberry.field(resolver=resolve, description=description)
+
+
+@strawberry.type(description="Where writing starts. Each field is one transaction, answered after its commit.")
+class Mutation:
+    create_agents: agent.CreateAgentsPayload = mutation(
+        CreateAgents, agent.CreateAgentsInput, agent.CreateAgentsPayload, "Brings agents into being."
+    )
+    update_agent: agent.UpdateAgentPayload = mutation(
+        UpdateAgent,
+        agent.UpdateAgentInput,
+        agent.UpdateAgentPayload,
+        "Changes the fields that are given; a persona replaces the one before.",
+    )
+    delete_agents: agent.DeleteAgentsPayload = mutation(
+        DeleteAgents,
+        agent.DeleteAgentsInput,
+        agent.DeleteAgentsPayload,
+        "Removes agents with what they remember, know and did, and what was done toward them.",
+    )
+    add_memories: memory.AddMemoriesPayload = mutation(
+        AddMemories,
+        memory.AddMemoriesInput,
+        memory.AddMemoriesPayload,
+        "Lets agents remember. One without room first forgets the least important tenth of its capacity, "
+        "of equals what was not accessed for longest.",
+    )
+    update_memory: memory.UpdateMemoryPayload = mutation(
+        UpdateMemory, memory.UpdateMemoryInput, memory.UpdateMemoryPayload, "Changes a memory."
+    )
+    forget_memories: memory.ForgetMemoriesPayload = mutation(
+        ForgetMemories, memory.ForgetMemoriesInput, memory.ForgetMemoriesPayload, "Removes memories."
+    )
