@@ -11,6 +11,7 @@ from schema.inputs import FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
 from schema.topic import Topic
 from schema.view import Request, view
+from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
     from schema.agent import Agent
@@ -54,3 +55,19 @@ class KnowledgeOrder:
     topic: SortDirection | None = absent("By the topic's name.")
     confidence: SortDirection | None = absent("By confidence.")
     learned_at: SortDirection | None = absent("By when it was learned.")
+
+
+@draft(model.KnowledgeDraft)
+class NewKnowledge:
+    agent: str = strawberry.field(description="The key of the agent who learns.")
+    topic: str = strawberry.field(description="The name of the topic, which comes into being if there is none.")
+
+
+@strawberry.input(description="What agents learn.")
+class LearnInput(MutationInput):
+    knowledge: list[NewKnowledge] = strawberry.field(description="The pieces of knowledge.")
+
+
+@strawberry.type(description="What came of it.")
+class LearnPayload(MutationPayload):
+    knowledge: list[Knowledge] = strawberry.field(description="What is known now, in the order of the input.")

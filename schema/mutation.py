@@ -9,9 +9,11 @@ import strawberry
 from graph.errors import SocietyError
 from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
 from graph.writes.change import MOST_ITEMS, Change
+from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
+from graph.writes.relationships import RemoveRelationship, SetRelationship
 from graph.writes.requests import make_request
-from schema import agent, memory
+from schema import agent, knowledge, memory, relationship
 from schema.inputs import to_tree
 from schema.view import Request
 
@@ -65,4 +67,23 @@ class Mutation:
     )
     forget_memories: memory.ForgetMemoriesPayload = mutation(
         ForgetMemories, memory.ForgetMemoriesInput, memory.ForgetMemoriesPayload, "Removes memories."
+    )
+    set_relationship: relationship.SetRelationshipPayload = mutation(
+        SetRelationship,
+        relationship.SetRelationshipInput,
+        relationship.SetRelationshipPayload,
+        "Says how one agent feels about another; makes the relationship if there is none.",
+    )
+    remove_relationship: relationship.RemoveRelationshipPayload = mutation(
+        RemoveRelationship,
+        relationship.RemoveRelationshipInput,
+        relationship.RemoveRelationshipPayload,
+        "Ends how one agent feels about another.",
+    )
+    learn: knowledge.LearnPayload = mutation(
+        Learn,
+        knowledge.LearnInput,
+        knowledge.LearnPayload,
+        "Lets agents learn. What an agent knows already, about the same topic in the same words, it becomes surer of: "
+        "confidence + learningRate · confidence given · (1 - confidence).",
     )

@@ -12,6 +12,7 @@ from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summ
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
 from schema.view import Request, view
+from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
     from schema.agent import Agent, AgentFilter
@@ -112,3 +113,27 @@ class RelationshipOrder:
     strength: SortDirection | None = absent("By strength.")
     trust: SortDirection | None = absent("By trust.")
     last_interaction_at: SortDirection | None = absent("By when the two last interacted; never counts as the earliest.")
+
+
+@draft(model.RelationshipDraft)
+class SetRelationshipInput(MutationInput):
+    """How one agent feels about another from now on; kind and trust stay as they are if they are left out."""
+
+    source: str = strawberry.field(description="The key of the agent who feels.")
+    target: str = strawberry.field(description="The key of the agent who is felt about.")
+
+
+@strawberry.type(description="What came of it.")
+class SetRelationshipPayload(MutationPayload):
+    relationship: Relationship = strawberry.field(description="The relationship as it is now.")
+
+
+@strawberry.input(description="A relationship to remove.")
+class RemoveRelationshipInput(MutationInput):
+    source: str = strawberry.field(description="The key of the agent who feels.")
+    target: str = strawberry.field(description="The key of the agent who is felt about.")
+
+
+@strawberry.type(description="What came of it.")
+class RemoveRelationshipPayload(MutationPayload):
+    removed_id: strawberry.ID | None = strawberry.field(description="The id that it had; null if there was none.")

@@ -20,15 +20,14 @@ SNAPSHOT = Path(root.__file__).with_name("schema.graphql")
 NOT_YET = {
     "types": {
         "AdvanceInput", "AdvancePayload", "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm",
-        "CommunityConnection", "CommunityEdge", "DegreeBucket", "Duration", "EventKind", "IntFilter", "LearnInput",
-        "LearnPayload", "NewInteraction", "NewKnowledge", "Path", "PathWeighting", "RankedAgentConnection",
-        "RankedAgentEdge", "RecallWeights", "RecalledMemory", "RecordInteractionsInput", "RecordInteractionsPayload",
-        "RemoveRelationshipInput", "RemoveRelationshipPayload", "SetRelationshipInput", "SetRelationshipPayload",
-        "Society", "SocietyEvent", "Subgraph", "Subscription", "SuggestedAgent", "System",
+        "CommunityConnection", "CommunityEdge", "DegreeBucket", "Duration", "EventKind", "IntFilter",
+        "NewInteraction", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge", "RecallWeights",
+        "RecalledMemory", "RecordInteractionsInput", "RecordInteractionsPayload", "Society", "SocietyEvent",
+        "Subgraph", "Subscription", "SuggestedAgent", "System",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Mutation.advance", "Mutation.learn", "Mutation.recordInteractions",
-        "Mutation.removeRelationship", "Mutation.setRelationship", "Query.searchKnowledge", "Query.searchMemories",
+        "Agent.network", "Agent.recall", "Mutation.advance", "Mutation.recordInteractions",
+        "Query.searchKnowledge", "Query.searchMemories",
         "Query.society", "Topic.related",
     },
 }  # fmt: skip
