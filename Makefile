@@ -6,10 +6,10 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web schema lock clean
+.PHONY: help serve test check web schema bench-writes lock clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 serve: .venv/serve ## Serve the API on http://127.0.0.1:8000, with everything that it needs
 	@$(BIN)/python web/build.py || echo "Going on without GraphiQL in the browser."
@@ -30,6 +30,9 @@ web: .venv/serve ## Build the pages for the browser
 
 schema: .venv/serve ## Write the served schema to schema/schema.graphql
 	$(BIN)/ecs schema > schema/schema.graphql
+
+bench-writes: .venv/serve ## Compare group commit with one transaction a mutation
+	@$(BIN)/python -m deploy.bench.writes
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv
