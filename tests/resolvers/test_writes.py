@@ -1,0 +1,253 @@
+"""Group commit: what shares a transaction, in which order, and who is told what when one goes wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graph.database import Database, Run
+from graph.errors import Conflict, DeadlineExceeded, Internal, SocietyError, Unavailable
+from graph.events import Event, EventKind
+from graph.model import Agent
+from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
+from graph.writes.change import Answer, Change, Known, Outcome
+from graph.writes.group import stages
+from graph.writes.knowledge import Learn
+from graph.writes.memories import AddMemories
+from graph.writes.relationships import RemoveRelationship, SetRelationship
+from resolvers.writes import Writes
+from tests.conftest import WIPE, GraphLog
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Published(list[Event]):
+    async def __call__(self, events: Sequence[Event]) -> None:
+        self += events
+
+
+@pytest.fixture
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+async def writes(database: Database, published: Published) -> AsyncIterator[Writes]:
+    writes = Writes(database, published, max_agents=100, deadline=10)
+    yield writes
+    await writes.close()
+
+
+def create(*keys: str, **properties: Any) -> CreateAgents:
+    return CreateAgents.read({"agents": [{"key": key, "name": key} | properties for key in keys]}, NOW)
+
+
+def add(key: str, content: str, importance: float = 0.5) -> AddMemories:
+    memory = {"agent": key, "content": content, "importance": importance, "createdAt": NOW}
+    return AddMemories.read({"memories": [memory]}, NOW)
+
+
+def rename(key: str, name: str) -> UpdateAgent:
+    return UpdateAgent.read({"key": key, "name": name}, NOW)
+
+
+async def send(writes: Writes, *changes: Change) -> list[Any]:
+    return await asyncio.gather(*map(writes.commit, changes), return_exceptions=True)
+
+
+async def test_mutations_in_flight_share_transactions(writes: Writes, database: Database, graph_log: GraphLog):
+    await send(writes, create("ada", "bo"))
+    database.observe = graph_log
+    await send(writes, *(add("ada" if at % 2 else "bo", str(at)) for at in range(40)))
+    assert graph_log.names == ["write"]
+
+
+async def test_what_arrives_while_a_transaction_runs_rides_the_next(
+    writes: Writes, database: Database, graph_log: GraphLog
+):
+    database.observe = graph_log
+    first = asyncio.create_task(writes.commit(create("ada")))
+    await asyncio.sleep(0.001)
+    await send(writes, *(add("ada", str(at)) for at in range(10)))
+    await first
+    assert graph_log.names == ["write", "write"]
+
+
+async def test_changes_of_one_agent_keep_their_order(writes: Writes, database: Database):
+    answers = await send(
+        writes,
+        create("ada"),
+        rename("ada", "first"),
+        add("ada", "a"),
+        rename("ada", "second"),
+        DeleteAgents.read({"keys": ["ada"]}, NOW),
+        create("ada"),
+        rename("ada", "third"),
+    )
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    assert [answer["agent"].name for answer in answers if "agent" in answer] == ["first", "second", "third"]
+    assert await database.read("name", "MATCH (n:Agent) RETURN n.name, COUNT { (n)-->() }") == [["third", 0]]
+
+
+class Broken(Change):
+    """A change that the database refuses."""
+
+    def __init__(self, statement: str) -> None:
+        self.statement = statement
+
+    @classmethod
+    async def write(cls, run: Run, changes: Sequence["Broken"], known: Known) -> list[Answer]:
+        for change in changes:
+            await run(change.statement, {})
+        return [Outcome({}) for _ in changes]
+
+
+async def test_when_a_group_fails_only_the_bad_ones_do(writes: Writes, database: Database, published: Published):
+    await send(writes, create("ada"))
+    published.clear()
+    twice = "CREATE (:Agent {key: 'ada'})"
+    changes = [add("ada", "a"), Broken("RETURN 1 / 0"), add("ada", "b"), Broken(twice), add("ada", "c")]
+    answers = await send(writes, *changes)
+    assert [type(answer) for answer in answers] == [dict, Internal, dict, Conflict, dict]
+    rows = await database.read("memories", "MATCH (n:Memory) RETURN n.content ORDER BY n.content")
+    assert rows == [["a"], ["b"], ["c"]]
+    assert [event.subject.content for event in published] == ["a", "b", "c"]
+
+
+async def test_a_failed_transaction_publishes_nothing(writes: Writes, published: Published):
+    assert [type(answer) for answer in await send(writes, Broken("RETURN 1 / 0"))] == [Internal]
+    assert published == []
+
+
+async def test_a_deadlock_is_got_over(writes: Writes, database: Database):
+    await send(writes, create("ada", "bo"))
+    lock = "MATCH (a:Agent {key: $key}) SET a._lock = 0"
+
+    async def backward(run: Run) -> None:
+        await run(lock, {"key": "bo"})
+        await asyncio.sleep(0.2)
+        await run(lock, {"key": "ada"})
+
+    tie = SetRelationship.read({"source": "ada", "target": "bo", "strength": 0.5}, NOW)
+    other = asyncio.create_task(database.transaction("backward", backward))
+    await asyncio.sleep(0.1)
+    (answer,) = await send(writes, tie)
+    await other
+    assert answer["relationship"].strength == 0.5
+
+
+async def test_a_lock_that_is_not_let_go_ends_with_the_deadline(database: Database, published: Published):
+    writes = Writes(database, published, max_agents=100, deadline=1)
+    await send(writes, create("ada"))
+    held = asyncio.Event()
+
+    async def hold(run: Run) -> None:
+        await run("MATCH (a:Agent {key: 'ada'}) SET a._lock = 0", {})
+        await held.wait()
+
+    other = asyncio.create_task(database.transaction("hold", hold))
+    await asyncio.sleep(0.1)
+    (answer,) = await send(writes, add("ada", "a"))
+    assert isinstance(answer, DeadlineExceeded)
+    held.set()
+    await other
+    await writes.close()
+
+
+async def test_agents_beyond_the_limit_are_refused_however_many_come_at_once(writes: Writes, database: Database):
+    many = [create(*(f"agent_{at}_{of}" for of in range(15))) for at in range(10)]
+    answers = await send(writes, *many)
+    refused = [answer for answer in answers if isinstance(answer, SocietyError)]
+    assert len(refused) == 4
+    assert "ECS_MAX_AGENTS" in refused[0].message
+    assert await database.read("count", "RETURN COUNT { (:Agent) }") == [[90]]
+
+
+async def test_who_writes_to_a_closed_writer_is_told(writes: Writes):
+    await writes.close()
+    (answer,) = await send(writes, create("ada"))
+    assert isinstance(answer, Unavailable)
+
+
+async def test_events_tell_what_was_written_and_forgotten(writes: Writes, published: Published):
+    await send(writes, create("ada", memoryCapacity=1))
+    await send(writes, add("ada", "old", 0.1))
+    await send(writes, add("ada", "new", 0.2))
+    told = [(event.kind, getattr(event.subject, "content", None)) for event in published]
+    assert told == [
+        (EventKind.AGENT_CHANGED, None),
+        (EventKind.MEMORY_ADDED, "old"),
+        (EventKind.MEMORY_FORGOTTEN, "old"),
+        (EventKind.MEMORY_ADDED, "new"),
+    ]
+    assert isinstance(published[0].subject, Agent)
+    assert {tuple(event.agents.items()) for event in published} == {(("ada", published[0].subject.id),)}
+
+
+# Order and equivalence
+
+KEYS = ("ada", "bo", "cy")
+keys = st.sampled_from(KEYS)
+strengths = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+
+
+def tie(kind: type[SetRelationship | RemoveRelationship], source: str, target: str, strength: float) -> Change:
+    extra = {"strength": strength} if kind is SetRelationship else {}
+    return kind.read({"source": source, "target": target} | extra, NOW)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    kind = draw(st.sampled_from([AddMemories, UpdateAgent, Learn, SetRelationship, RemoveRelationship]))
+    key, number = draw(keys), draw(strengths)
+    if kind is AddMemories:
+        return add(key, draw(st.sampled_from("abcdefgh")), number)
+    if kind is UpdateAgent:
+        return rename(key, draw(st.sampled_from("xyz")))
+    if kind is Learn:
+        fact = {"agent": key, "topic": draw(st.sampled_from(["tea", "art"])), "content": "It is.", "confidence": number}
+        return Learn.read({"knowledge": [fact]}, NOW)
+    return tie(kind, key, draw(keys.filter(lambda other: other != key)), number)
+
+
+@given(st.lists(changes(), max_size=30))
+def test_stages_keep_everything_in_order_for_each_agent(asked: list[Change]):
+    found = stages(asked, Known({}, {}, 100))
+    flat = [change for stage in found for change in stage]
+    assert sorted(map(id, flat)) == sorted(map(id, asked))
+    assert all(len({type(change) for change in stage}) == 1 for stage in found)
+    for key in KEYS:
+        assert [each for each in flat if key in each.agents()] == [each for each in asked if key in each.agents()]
+    for stage in found:
+        touched = [key for change in stage if not change.merges for key in change.agents()]
+        assert len(touched) == len(set(touched))
+
+
+EVERYTHING = """
+MATCH (a:Agent) RETURN a.key, a.name,
+    COLLECT { MATCH (a)-[:REMEMBERS]->(m) WITH m ORDER BY m.content, m.importance RETURN [m.content, m.importance] },
+    COLLECT { MATCH (a)-[:LEARNED]->(k) WITH k ORDER BY k.topicName RETURN [k.topicName, k.confidence] },
+    COLLECT { MATCH (a)-[r:RELATES_TO]->(b) WITH r, b ORDER BY b.key RETURN [b.key, r.strength] }
+ORDER BY a.key
+"""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(changes(), min_size=2, max_size=25))
+async def test_a_group_leaves_what_one_after_another_would(database: Database, asked: list[Change]):
+    left: list[Any] = []
+    for together in (True, False):
+        await database.write("wipe", WIPE)
+        writes = Writes(database, Published(), max_agents=100, deadline=10)
+        await writes.commit(create(*KEYS, memoryCapacity=3))
+        if together:
+            await send(writes, *asked)
+        else:
+            for change in asked:
+                await writes.commit(change)
+        left.append(await database.read("everything", EVERYTHING))
+    assert left[0] == left[1]
