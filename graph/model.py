@@ -63,6 +63,8 @@ class Agent(AgentDraft):
     id: str = doc("The global id.")
     created_at: datetime = doc("When the agent came into being.")
     updated_at: datetime = doc("When the agent itself was last changed.")
+    # When, on the simulation's clock, the agent had this social energy; None before its first interaction.
+    energy_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -104,6 +106,8 @@ class Relationship(RelationshipDraft):
     interaction_count: int = doc("How many interactions the tie has seen.", default=0)
     first_met_at: datetime = doc("When the tie came into being.")
     last_interaction_at: datetime | None = doc("When the two last interacted.", default=None)
+    # When, on the simulation's clock, the tie had this strength; None means at the last interaction or the meeting.
+    strength_at: datetime | None = None
 
 
 @dataclass(kw_only=True)

@@ -44,6 +44,7 @@ class RelationshipRecord(RelationshipDraft):
     interaction_count: int = 0
     first_met_at: datetime
     last_interaction_at: datetime | None = None
+    strength_at: datetime | None = None
 
 
 @dataclass(kw_only=True)

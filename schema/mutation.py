@@ -9,11 +9,12 @@ import strawberry
 from graph.errors import SocietyError
 from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
 from graph.writes.change import MOST_ITEMS, Change
+from graph.writes.interactions import RecordInteractions
 from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
 from graph.writes.relationships import RemoveRelationship, SetRelationship
 from graph.writes.requests import make_request
-from schema import agent, knowledge, memory, relationship
+from schema import agent, interaction, knowledge, memory, relationship
 from schema.inputs import to_tree
 from schema.view import Request
 
@@ -67,6 +68,13 @@ class Mutation:
     )
     forget_memories: memory.ForgetMemoriesPayload = mutation(
         ForgetMemories, memory.ForgetMemoriesInput, memory.ForgetMemoriesPayload, "Removes memories."
+    )
+    record_interactions: interaction.RecordInteractionsPayload = mutation(
+        RecordInteractions,
+        interaction.RecordInteractionsInput,
+        interaction.RecordInteractionsPayload,
+        "Records what agents did toward each other. It moves strength and trust of both relationships between the "
+        "two, which it makes if there are none, and takes social energy of who started it.",
     )
     set_relationship: relationship.SetRelationshipPayload = mutation(
         SetRelationship,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from graph.database import Row, Run
+from graph.dynamics import move
 from graph.events import Event, EventKind
 from graph.forms import new_record
 from graph.model import Knowledge
@@ -26,14 +27,6 @@ to_knowledge: Callable[[Row], Knowledge] = reader(Knowledge)
 
 # Whose, about what, and what.
 Fact = tuple[str, str, str]
-
-
-def strengthen(confidence: float, learned: float, rate: float) -> float:
-    """Says how sure an agent is that learns again, with confidence `learned`, what it knows; all in [0, 1].
-
-    c' = c + rate · learned · (1 - c), the rule of Rescorla and Wagner (1972): never less sure, never above 1.
-    """
-    return min(1.0, confidence + rate * learned * (1.0 - confidence))
 
 
 class Learn(Change):
@@ -70,7 +63,7 @@ class Learn(Change):
         for fact, record in zip(facts, records, strict=True):
             if known_already := held.get(fact):
                 rate = known.agents[record.agent].learning_rate
-                known_already.confidence = strengthen(known_already.confidence, record.confidence, rate)
+                known_already.confidence = move(known_already.confidence, record.confidence, gain=rate, loss=0)
                 known_already.source = known_already.source or record.source
             else:
                 held[fact], new[fact] = as_knowledge(record, fact[0]), record

@@ -60,6 +60,7 @@ agents = st.builds(
     importance_threshold=shares,
     created_at=times,
     updated_at=times,
+    energy_at=st.none() | times,
 )
 memories = st.builds(
     MemoryRecord,
@@ -88,6 +89,7 @@ relationships = ends.flatmap(
         interaction_count=counts,
         first_met_at=times,
         last_interaction_at=st.none() | times,
+        strength_at=st.none() | times,
     )
 )
 interactions = ends.flatmap(
