@@ -6,6 +6,9 @@ SocietyError
 ├── Conflict          it contradicts what is stored
 ├── Unavailable       the database cannot be reached or is overloaded; trying again may help
 ├── DeadlineExceeded  it took longer than it was given
+├── CursorExpired     what followed a cursor of events is no longer kept
+├── EventsLost        events may have been lost on their way to a subscriber
+├── SlowConsumer      a subscriber let too many events wait
 └── Internal          a fault of ours; its message is for the log, never for clients
 """
 
@@ -64,6 +67,18 @@ class Unavailable(SocietyError):
 
 class DeadlineExceeded(SocietyError):
     code = "TIMEOUT"
+
+
+class CursorExpired(SocietyError):
+    code = "CURSOR_EXPIRED"
+
+
+class EventsLost(SocietyError):
+    code = "EVENTS_LOST"
+
+
+class SlowConsumer(SocietyError):
+    code = "SLOW_CONSUMER"
 
 
 class Internal(SocietyError):

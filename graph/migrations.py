@@ -78,7 +78,13 @@ MIGRATIONS = (
     Migration(
         4,
         "a mutation that is sent again is known",
-        (unique("Request", "key"), index("request_at", "Request", "at")),
+        (
+            unique("Request", "key"),
+            unique("Advance", "key"),
+            unique("AdvanceChunk", "id"),
+            index("request_at", "Request", "at"),
+            index("advance_at", "Advance", "at"),
+        ),
     ),
 )
 

@@ -1,11 +1,14 @@
 """Group commit: mutations in flight together share a transaction, and each is acknowledged after its commit."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+from graph.advance import AdvanceResult, System, advance
 from graph.database import Database
 from graph.errors import SocietyError
-from graph.events import Event
+from graph.events import Event, EventKind
 from graph.writes.change import Answer, Change
 from graph.writes.group import write_group
 from resolvers.coalescer import Lane
@@ -56,6 +59,20 @@ class Writes:
         if events:
             await self._publish(events)
         return answers
+
+    async def advance(
+        self, key: str | None, *, by: timedelta, agents: Collection[str] | None, systems: Collection[System]
+    ) -> AdvanceResult:
+        """Lets time go by for agents or for all; subscribers are told how far it is."""
+
+        async def tell(done: float) -> None:
+            event = Event(kind=EventKind.ADVANCE_PROGRESS, at=datetime.now(UTC), agents={}, progress=done)
+            await self._publish([event])
+
+        seconds = by.total_seconds()
+        return await advance(
+            self._database, key=key or uuid4().hex, agents=agents, by=seconds, systems=systems, progress=tell
+        )
 
     async def close(self) -> None:
         """Ends the transaction that still runs; whoever waits for one is told."""

@@ -43,11 +43,14 @@ def select_operation(document: DocumentNode, name: str | None) -> OperationDefin
     raise BadInput(f"operationName: the document holds no operation named {name[:60]!r}.")
 
 
-def check_kind(operation: OperationDefinitionNode, *, only_queries: bool) -> None:
-    """Raises NotAllowed for a mutation where only queries are taken, BadInput for a subscription."""
-    if operation.operation is OperationType.SUBSCRIPTION:
-        raise BadInput("query: subscriptions are not served here; send a query or a mutation.")
-    if only_queries and operation.operation is not OperationType.QUERY:
+def check_kind(operation: OperationDefinitionNode, *, only_queries: bool, streaming: bool = False) -> None:
+    """Raises NotAllowed for a mutation where only queries are taken, BadInput for a subscription unless streaming."""
+    if operation.operation is OperationType.SUBSCRIPTION and not streaming:
+        raise BadInput(
+            "query: subscriptions have many answers; take them as a stream, with the header Accept: "
+            "text/event-stream, or over a WebSocket with the subprotocol graphql-transport-ws."
+        )
+    if only_queries and operation.operation is OperationType.MUTATION:
         raise NotAllowed("query: mutations change something, so send them by POST.")
 
 

@@ -1,11 +1,14 @@
 """The root of all writing: each field reads its input into a change, and answers once it is in the database."""
 
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import strawberry
 
+from graph.advance import System
 from graph.errors import SocietyError
 from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
 from graph.writes.change import MOST_ITEMS, Change
@@ -13,10 +16,14 @@ from graph.writes.interactions import RecordInteractions
 from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
 from graph.writes.relationships import RemoveRelationship, SetRelationship
-from graph.writes.requests import make_request
+from graph.writes.requests import check_key, make_request
 from schema import agent, interaction, knowledge, memory, relationship
+from schema.advance import AdvanceInput, AdvancePayload
 from schema.inputs import to_tree
 from schema.view import Request
+
+# Seconds; a request that lets time go by may take longer than others.
+LONGEST_ADVANCE = 600.0
 
 
 def mutation(change: type[Change], input: type, payload: Callable[..., Any], description: str) -> Any:
@@ -34,9 +41,27 @@ def mutation(change: type[Change], input: type, payload: Callable[..., Any], des
         info.context.loaders.clear()
         return payload(client_mutation_id=given.get("clientMutationId"), **result)
 
-    said = strawberry.argument(description=f"What to write; lists have 1 to {MOST_ITEMS} items.")
+    said = strawberry.argument(description=f"What to write; its lists have {MOST_ITEMS} items at most.")
     resolve.__annotations__ |= {"input": Annotated[input, said], "return": payload}
     return strawberry.field(resolver=resolve, description=description)
+
+
+async def advance_time(self: Any, info: Request, input: AdvanceInput) -> AdvancePayload:
+    given, started = to_tree(input), time.perf_counter()
+    info.context.extend(LONGEST_ADVANCE)
+    try:
+        check_key(given)
+        result = await info.context.writes.advance(
+            given.get("idempotencyKey"),
+            by=given["by"],
+            agents=given.get("agents"),
+            systems=given.get("systems") or list(System),
+        )
+    except SocietyError as error:
+        raise error.within("input") from error
+    info.context.loaders.clear()
+    took = time.perf_counter() - started
+    return AdvancePayload(client_mutation_id=given.get("clientMutationId"), took=took, **asdict(result))
 
 
 @strawberry.type(description="Where writing starts. Each field is one transaction, answered after its commit.")
@@ -94,4 +119,10 @@ class Mutation:
         knowledge.LearnPayload,
         "Lets agents learn. What an agent knows already, about the same topic in the same words, it becomes surer of: "
         "confidence + learningRate · confidence given · (1 - confidence).",
+    )
+    advance: AdvancePayload = strawberry.field(
+        resolver=advance_time,
+        description="Lets a span of simulated time go by: memories fade, those of too little importance are forgotten; "
+        "ties and knowledge fade; social energy recovers. It works in parts, tells of its progress as events and may "
+        "take minutes; interrupted, it goes on when it is sent again with its idempotencyKey.",
     )

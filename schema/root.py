@@ -1,6 +1,6 @@
 """The schema, whole."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -9,13 +9,14 @@ from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from schema.document import REMEMBERED, ParsedOnce
+from schema.event import Subscription
 from schema.interaction import Interaction
 from schema.knowledge import Knowledge
 from schema.memory import Memory
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.relationship import Relationship
-from schema.scalars import DateTime
+from schema.scalars import DateTime, Duration
 
 
 class Schema(strawberry.Schema):
@@ -30,8 +31,9 @@ def build_schema() -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Memory, Relationship, Interaction, Knowledge],
-        config=StrawberryConfig(scalar_map={datetime: DateTime}),
+        config=StrawberryConfig(scalar_map={datetime: DateTime, timedelta: Duration}),
         extensions=[ParsedOnce, lambda: ValidationCache(maxsize=REMEMBERED)],
     )
 

@@ -1,21 +1,23 @@
 """The composition root: everything that a worker needs is made here and closed here."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from graph.database import Database, Observer, Pool
-from graph.events import Event
 from graph.reads import Shape, fetch
+from graph.writes.requests import keep_expiring
 from resolvers import valkey
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
+from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.writes import Writes
 from schema.root import build_schema
@@ -24,6 +26,7 @@ from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.rest import AgentMemories
 from server.settings import Settings, load_settings, reveal
+from server.websocket import GraphQLSocketEndpoint
 
 COMPRESSED_FROM = 1000
 # Half the time of the highest level, for answers that are 3 % larger.
@@ -42,13 +45,11 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
 
     coalescer = Coalescer(read)
 
-    async def publish(_: Sequence[Event]) -> None:
-        pass
-
-    writes = Writes(database, publish, max_agents=settings.max_agents, deadline=settings.deadline)
+    events = EventLog(redis)
+    writes = Writes(database, events.publish, max_agents=settings.max_agents, deadline=settings.deadline)
 
     def make_context() -> Context:
-        return Context(Loaders(coalescer), writes)
+        return Context(Loaders(coalescer), writes, events)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
@@ -59,21 +60,28 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database:
+            expiring = asyncio.create_task(keep_expiring(database))
             try:
                 yield
             finally:
+                expiring.cancel()
+                await asyncio.gather(expiring, return_exceptions=True)
                 await writes.close()
+                await events.close()
                 await coalescer.close()
                 if redis is not None:
                     await redis.aclose()
 
     health = Health(database_answers, redis_answers if redis else None)
-    graphql = GraphQLEndpoint(build_schema(), make_context, deadline=settings.deadline)
-    return Starlette(
+    schema = build_schema()
+    graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline)
+    sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline)
+    app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)],
         routes=[
             Route("/graphql", graphql.answer, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", sockets.serve),
             Route(
                 "/agents/{key:path}/memories",
                 AgentMemories(make_context, deadline=settings.deadline).answer,
@@ -85,6 +93,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             mount_assets(),
         ],
     )
+    app.state.events = events
+    return app
 
 
 def connect_database(settings: Settings, *, observe: Observer | None = None) -> Database:

@@ -2,11 +2,11 @@
 
 A request that is no GraphQL request is answered with 400 or another 4xx. A GraphQL request that failed
 before execution is answered with 400 to clients that take application/graphql-response+json, and with 200
-to those that only know application/json.
+to those that only know application/json. Clients that like text/event-stream best get a stream of events.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import orjson
@@ -15,10 +15,13 @@ from starlette.responses import Response
 
 from graph.errors import BadInput, DeadlineExceeded, Internal
 from resolvers.context import Context
+from schema.answer import Answer
 from schema.document import NotAllowed
-from schema.execution import Answer, Operation, execute, failure
+from schema.execution import Operation, execute, failure, subscribe
 from schema.root import Schema
+from schema.sharing import Sharing
 from server.graphiql import graphiql_page, wants_page
+from server.sse import EVENT_STREAM, EventStream
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -53,15 +56,21 @@ class GraphQLEndpoint:
         self._schema = schema
         self._make_context = make_context
         self._deadline = deadline
+        self._sharing = Sharing()
 
     async def answer(self, request: Request) -> Response:
         if wants_page(request):
             return graphiql_page(request)
         media = negotiate(", ".join(request.headers.getlist("accept")))
         if media is None:
-            return reject(HttpError(406, f"Accept: this address answers {RESPONSE_JSON} or {PLAIN_JSON}."), PLAIN_JSON)
+            return reject(
+                HttpError(406, f"Accept: this address answers {RESPONSE_JSON}, {PLAIN_JSON} or {EVENT_STREAM}."),
+                PLAIN_JSON,
+            )
         try:
             operation = await read_operation(request)
+            if media == EVENT_STREAM:
+                return EventStream(self._subscribe(operation, only_queries=request.method != "POST"))
             answer = await execute(
                 self._schema,
                 operation,
@@ -75,21 +84,32 @@ class GraphQLEndpoint:
             return reject(HttpError(405, error.message, {"Allow": "POST"}), media)
         return respond(answer, media)
 
+    def _subscribe(self, operation: Operation, *, only_queries: bool) -> AsyncGenerator[Answer]:
+        return subscribe(
+            self._schema,
+            operation,
+            self._make_context,
+            deadline=self._deadline,
+            sharing=self._sharing,
+            only_queries=only_queries,
+        )
+
 
 def respond(answer: Answer, media: str) -> Response:
     """Writes an answer; clients of plain JSON read from the body, not from the status, how it went."""
     try:
-        body = orjson.dumps(answer.payload)
-    except orjson.JSONEncodeError:
-        # What GraphQL answers can always be written, but for its depth.
-        return respond(failure(BadInput("The answer is nested too deeply. Ask for fewer levels.")), media)
+        body = answer.json
+    except BadInput as error:
+        return respond(failure(error), media)
     if answer.executed or media == PLAIN_JSON:
         return write(body, media, 200)
     return write(body, media, STATUS.get(answer.payload["errors"][0]["extensions"]["code"], 400))
 
 
 def reject(error: HttpError, media: str) -> Response:
-    return write(orjson.dumps(failure(BadInput(error.message)).payload), media, error.status, error.headers)
+    """Refuses what is no GraphQL request, with a status also where a stream of events was asked for."""
+    media = PLAIN_JSON if media == EVENT_STREAM else media
+    return write(failure(BadInput(error.message)).json, media, error.status, error.headers)
 
 
 def write(body: bytes, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
@@ -106,7 +126,7 @@ def negotiate(accept: str) -> str | None:
         # The most specific range that matches is the one that counts.
         return next((qualities[each] for each in (media, "application/*", "*/*") if each in qualities), 0.0)
 
-    named = [each for each in qualities if each in {RESPONSE_JSON, PLAIN_JSON}]
+    named = [each for each in qualities if each in {RESPONSE_JSON, PLAIN_JSON, EVENT_STREAM}]
     best = max([*named, PLAIN_JSON, RESPONSE_JSON], key=quality)
     return best if quality(best) else None
 

@@ -9,10 +9,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from multiprocessing.process import BaseProcess
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from rich.panel import Panel
@@ -27,7 +28,10 @@ from graph.migrations import migrate
 from server.app import connect_database, create_app
 from server.display import err, out, steps
 from server.endpoints import Endpoints, Progress, endpoints
+from server.graphql import LARGEST_BODY
 from server.settings import Settings, reveal, unknown_settings
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Any]]
 
 GRACE = 5
 PATIENCE = 30.0
@@ -121,6 +125,9 @@ def run(found: Endpoints, listener: socket.socket) -> None:
         access_log=settings.log_level == "debug",
         timeout_graceful_shutdown=GRACE,
         server_header=False,
+        ws_max_size=LARGEST_BODY,
+        # Compression halves how many events a worker sends.
+        ws_per_message_deflate=False,
     )
     threading.Thread(target=announce, args=(found,), daemon=True).start()
     if settings.processes > 1:
@@ -148,7 +155,29 @@ def create_worker() -> Starlette:
     if parent := multiprocessing.parent_process():
         threading.Thread(target=follow, args=(parent,), daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return create_app()
+    app = create_app()
+    app.router.lifespan_context = until_signalled(app.router.lifespan_context)
+    return app
+
+
+def until_signalled(lifespan: Lifespan) -> Lifespan:
+    """Lets the signal that stops the server end subscriptions as well: uvicorn waits for them otherwise."""
+
+    @asynccontextmanager
+    async def wrapped(app: Starlette) -> AsyncIterator[None]:
+        async with lifespan(app):
+            loop = asyncio.get_running_loop()
+            for each in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(each)
+
+                def stop(number: int, frame: FrameType | None, before: Any = before) -> None:
+                    loop.call_soon_threadsafe(app.state.events.dismiss)
+                    before(number, frame)
+
+                signal.signal(each, stop)
+            yield
+
+    return wrapped
 
 
 def follow(parent: BaseProcess) -> None:

@@ -28,6 +28,7 @@ from graph.writes.agents import CreateAgents
 from graph.writes.memories import AddMemories
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
+from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.writes import LARGEST, Writes
 from schema.execution import Operation, execute
@@ -101,11 +102,11 @@ def direct(writes: Writes) -> Send:
 
 def through_graphql(database: Database, writes: Writes) -> Send:
     """Executes a GraphQL mutation for each."""
-    schema, coalescer = build_schema(), Coalescer(lambda shape, keys: asyncio.sleep(0, []))
+    schema, coalescer, events = build_schema(), Coalescer(lambda shape, keys: asyncio.sleep(0, [])), EventLog(None)
 
     async def send(key: str) -> None:
         operation = Operation(MUTATION, {"input": {"memories": [memory_for(key)]}})
-        answer = await execute(schema, operation, Context(Loaders(coalescer), writes), deadline=60)
+        answer = await execute(schema, operation, Context(Loaders(coalescer), writes, events), deadline=60)
         assert "errors" not in answer.payload, answer.payload  # noqa: S101
 
     return send

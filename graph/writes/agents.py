@@ -140,6 +140,9 @@ def properties_of(values: Mapping[str, Any]) -> dict[str, Any]:
                 found[column.property] = as_json(value) if column.type is Any else value
         elif column.name in values:
             found[column.property] = values[column.name]
+    if "social_energy" in values:
+        # From when on it is so, the next interaction tells.
+        found["energyAt"] = None
     return found
 
 

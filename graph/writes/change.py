@@ -107,10 +107,10 @@ def own_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_items(given: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> list[T]:
-    """Reads the items of a list, 1 to 1,000 of them. Raises BadInput with the place of the bad one."""
+    """Reads the items of a list. Raises BadInput with the place of the bad one."""
     items = given[name]
-    if not 1 <= len(items) <= MOST_ITEMS:
-        raise BadInput(f"must have 1 to {MOST_ITEMS} items, has {len(items)}.", name)
+    if len(items) > MOST_ITEMS:
+        raise BadInput(f"may have {MOST_ITEMS} items at most, has {len(items)}: send several mutations.", name)
     found: list[T] = []
     for place, item in enumerate(items):
         try:

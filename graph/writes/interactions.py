@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from graph.database import Run
@@ -14,7 +14,7 @@ from graph.ids import new_id
 from graph.model import Interaction, Relationship
 from graph.records import InteractionRecord, Kind
 from graph.rows import projection
-from graph.tables import TABLES
+from graph.tables import EPOCH, TABLES
 from graph.writes.change import Answer, Change, Known, Outcome, read_items
 from graph.writes.relationships import DEFAULTS, tie_changed, to_relationship
 
@@ -43,6 +43,7 @@ MATCH (a:Agent {{id: r[0]}})
 WITH a, {cypher_energy_after("[a.socialEnergy, coalesce(a.energyAt.epochMillis, r[1][0])]", "r[1]")} AS s
 SET a.socialEnergy = s[0], a.energyAt = datetime({{epochMillis: s[1]}})
 """
+MILLISECOND = timedelta(milliseconds=1)
 Pair = tuple[str, str]
 
 
@@ -101,7 +102,7 @@ def gather(records: Sequence[InteractionRecord], known: Known) -> tuple[dict[Pai
     ties, moments = defaultdict[Pair, Tie](Tie), defaultdict[str, list[int]](list)
     for record in records:
         source, target = known.agents[record.source].id, known.agents[record.target].id
-        moment = int(record.at.timestamp() * 1000)
+        moment = (record.at - EPOCH) // MILLISECOND
         for pair in ((source, target), (target, source)):
             ties[pair].interactions.append((record.impact, moment))
             ties[pair].moments.append(record.at)

@@ -4,6 +4,8 @@
 the lock of its key, so that of two that arrive at once the second waits and finds the first one's answer.
 """
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,8 @@ from graph.database import Database, Run
 from graph.errors import BadInput, Conflict, SocietyError
 from graph.rows import pack_row, unpack_row
 from graph.writes.change import Answer, Change, Outcome, Request, own_fields
+
+log = logging.getLogger("ecs.writes")
 
 KEPT = timedelta(days=7)
 REMOVED_AT_ONCE = 1000
@@ -36,15 +40,28 @@ WITH q LIMIT $most
 DELETE q
 RETURN count(*)
 """
+EXPIRE_ADVANCES = """
+MATCH (q:Advance) WHERE q.at < datetime() - duration({seconds: $seconds})
+WITH q LIMIT $most
+OPTIONAL MATCH (q)-[:HAS_PART]->(c)
+DETACH DELETE q, c
+RETURN count(DISTINCT q)
+"""
+
+
+def check_key(given: Mapping[str, Any]) -> str | None:
+    """Reads an input's idempotency key, if it has one. Raises BadInput."""
+    key = given.get("idempotencyKey")
+    if key is not None and not 1 <= len(key) <= LONGEST_NAME:
+        raise BadInput(f"must be 1 to {LONGEST_NAME} characters long, is {len(key)}.", "idempotencyKey")
+    return key
 
 
 def make_request(mutation: str, given: Mapping[str, Any]) -> Request | None:
-    """Reads an input's idempotency key, if it has one. Raises BadInput."""
-    key = given.get("idempotencyKey")
+    """Reads an input's idempotency key, if it has one, and marks what was asked for. Raises BadInput."""
+    key = check_key(given)
     if key is None:
         return None
-    if not 1 <= len(key) <= LONGEST_NAME:
-        raise BadInput(f"must be 1 to {LONGEST_NAME} characters long, is {len(key)}.", "idempotencyKey")
     mark = blake2b(orjson.dumps((mutation, own_fields(given)), option=orjson.OPT_SORT_KEYS), digest_size=16)
     return Request(key, mark.hexdigest())
 
@@ -120,9 +137,22 @@ def decode_result(text: str) -> dict[str, Any]:
 async def expire_requests(database: Database) -> int:
     """Removes the keys that are older than a week; returns how many."""
     removed = 0
+    parameters = {"seconds": int(KEPT.total_seconds()), "most": REMOVED_AT_ONCE}
+    for text in (EXPIRE, EXPIRE_ADVANCES):
+        count = REMOVED_AT_ONCE
+        while count == REMOVED_AT_ONCE:
+            ((count,),) = await database.write("expire requests", text, parameters)
+            removed += count
+    return removed
+
+
+async def keep_expiring(database: Database) -> None:
+    """Removes old keys every hour, for as long as it runs; the first time after a minute, when the start is over."""
+    pause = 60.0
     while True:
-        parameters = {"seconds": int(KEPT.total_seconds()), "most": REMOVED_AT_ONCE}
-        ((count,),) = await database.write("expire requests", EXPIRE, parameters)
-        removed += count
-        if count < REMOVED_AT_ONCE:
-            return removed
+        await asyncio.sleep(pause)
+        try:
+            await expire_requests(database)
+        except SocietyError as error:
+            log.warning("Old idempotency keys could not be removed: %s", error)
+        pause = 3600.0

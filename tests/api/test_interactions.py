@@ -98,7 +98,6 @@ async def test_a_tie_that_was_set_is_moved_from_there(api: Api):
         ([chat("ada", "bo", 0.5), chat("zoe", "bo", 0.5)], "NOT_FOUND", [1, "source"]),
         ([chat("ada", "bo", 1.5)], "BAD_USER_INPUT", [0, "impact"]),
         ([chat("ada", "bo", 1) | {"kind": ""}], "BAD_USER_INPUT", [0, "kind"]),
-        ([], "BAD_USER_INPUT", []),
     ],
 )
 async def test_what_cannot_be_recorded_is_refused_with_its_place(

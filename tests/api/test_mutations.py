@@ -7,7 +7,7 @@ import pytest
 
 from graph.database import Database
 from tests.conftest import Api
-from tests.mutations import ADD, CHANGE, CREATE, DELETE, FORGET, UPDATE, contents, create, done, refused
+from tests.mutations import ADD, CHANGE, CREATE, DELETE, FORGET, LEARN, RECORD, UPDATE, contents, create, done, refused
 
 
 async def test_agents_come_into_being(api: Api):
@@ -24,6 +24,15 @@ async def test_agents_come_into_being(api: Api):
     ada, bo = found["data"]["nodes"]
     assert ada == agent | {"learningRate": 0.1, "importanceThreshold": 0.5}
     assert (bo["persona"], bo["socialEnergy"], bo["memoryCapacity"]) == (None, 1.0, 1000)
+
+
+async def test_empty_lists_write_nothing(api: Api):
+    assert await done(api, CREATE, agents=[]) == {"agents": [], "clientMutationId": None}
+    assert await done(api, DELETE, keys=[]) == {"deletedIds": []}
+    assert await done(api, ADD, memories=[]) == {"memories": [], "evicted": 0}
+    assert await done(api, FORGET, ids=[]) == {"forgottenIds": []}
+    assert await done(api, LEARN, knowledge=[]) == {"knowledge": []}
+    assert await done(api, RECORD, interactions=[]) == {"interactions": [], "relationships": []}
 
 
 async def test_agents_change_field_by_field(api: Api):
@@ -123,7 +132,6 @@ NOWHERE = "Memory:" + "0" * 32
 @pytest.mark.parametrize(
     ("mutation", "given", "code", "path"),
     [
-        (CREATE, {"agents": []}, "BAD_USER_INPUT", ["agents"]),
         (CREATE, {"agents": [AGENT] * 2}, "BAD_USER_INPUT", ["agents", 1, "key"]),
         (CREATE, {"agents": [AGENT, {"key": "ada", "name": "A"}]}, "CONFLICT", ["agents", 1, "key"]),
         (CREATE, {"agents": [AGENT | {"socialEnergy": 1.5}]}, "BAD_USER_INPUT", ["agents", 0, "socialEnergy"]),

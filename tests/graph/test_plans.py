@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from graph import advance
 from graph.database import Database
 from graph.edges import (
     AGENTS,
@@ -28,6 +31,8 @@ from graph.migrations import DONE
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
 from graph.records import Kind
 from graph.tables import COUNTS, LINK_EVIDENCE, TABLES
+from graph.writes import agents, group, interactions, knowledge, memories, relationships, requests
+from graph.writes.relationships import DEFAULTS
 from tests.random_society import make_society, write_society
 
 Plan = dict[str, Any]
@@ -229,3 +234,45 @@ async def test_bulk_writes(planned: Database, kind: Kind):
 
 async def test_the_record_of_migrations(planned: Database):
     refuse_scans(await planned.explain(DONE))
+
+
+def statements(*modules: ModuleType) -> Iterator[Any]:
+    """Finds the statements among modules' constants."""
+    for module in modules:
+        for name, text in vars(module).items():
+            if isinstance(text, str) and text.startswith("\n") and "{agents}" not in text:
+                yield pytest.param(text, id=f"{module.__name__.rpartition('.')[2]}.{name}")
+
+
+GIVEN: dict[str, Any] = {
+    "rows": [],
+    "ids": [],
+    "names": [],
+    "agents": [],
+    "key": "k",
+    "chunk": "k/1",
+    "fingerprint": "f",
+    "size": 10,
+    "seconds": 1.0,
+    "most": 10,
+    "span": timedelta(seconds=1),
+    "end": datetime(9999, 1, 1, tzinfo=UTC),
+    "processed": 1,
+    "forgotten": 1,
+    "decayed": 1,
+    **DEFAULTS,
+}
+
+
+@pytest.mark.parametrize(
+    "text", list(statements(advance, agents, group, interactions, knowledge, memories, relationships, requests))
+)
+async def test_writes(planned: Database, text: str):
+    refuse_scans(await planned.explain(text, GIVEN), writes=True)
+
+
+async def test_time_goes_by_for_all_without_reading_more_than_agents(planned: Database):
+    plan = await planned.explain(advance.DIVIDE.format(agents=advance.ALL), GIVEN)
+    assert [name for name in names(plan) if name.endswith("Scan")] in (["NodeByLabelScan"], ["NodeIndexScan"])
+    plan = await planned.explain(advance.DIVIDE.format(agents=advance.SOME), GIVEN)
+    assert not [name for name in names(plan) if name.endswith("Scan")]

@@ -14,14 +14,27 @@ RAIN, SNOW = "Memory:" + "1" * 32, "Memory:" + "2" * 32
 FILES: dict[Kind, list[dict[str, Any]]] = {
     Kind.AGENTS: [
         {"key": "ada", "name": "Ada", "persona": {"summary": "Curious.", "extra": {"b": [1, None, 0.1], "a": {}}}},
-        {"key": "bo", "name": "Bo", "createdAt": "2024-01-01T00:00:00.000001Z"},
+        {
+            "key": "bo",
+            "name": "Bo",
+            "createdAt": "2024-01-01T00:00:00.000001Z",
+            "energyAt": "2024-03-01T00:00:00.000001Z",
+        },
     ],
     Kind.MEMORIES: [
         # The evidence stands on a later line.
         {"id": SNOW, "agent": "ada", "content": "Snow.", "about": ["bo"], "evidence": [RAIN], "embedding": [0.1, -2.0]},
         {"id": RAIN, "agent": "ada", "content": "Rain.", "importance": 1 / 3, "createdAt": "1969-07-20T20:17:40.5Z"},
     ],
-    Kind.RELATIONSHIPS: [{"source": "ada", "target": "bo", "strength": 0.7, "lastInteractionAt": "2024-02-01"}],
+    Kind.RELATIONSHIPS: [
+        {
+            "source": "ada",
+            "target": "bo",
+            "strength": 0.7,
+            "lastInteractionAt": "2024-02-01",
+            "strengthAt": "2024-03-01",
+        }
+    ],
     Kind.INTERACTIONS: [{"source": "bo", "target": "ada", "kind": "chat", "impact": -0.25, "content": 'a\n"b"\u2028é'}],
     Kind.KNOWLEDGE: [{"agent": "bo", "topic": "weather", "content": "It will rain.", "confidence": 1}],
 }

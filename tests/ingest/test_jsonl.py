@@ -49,8 +49,11 @@ async def test_what_is_exported_is_what_was_imported(database: Database, tmp_pat
     rain, snow = map(orjson.loads, (tmp_path / "out/memories.jsonl").read_bytes().splitlines())
     assert (rain["id"], rain["createdAt"], rain["importance"]) == (RAIN, "1969-07-20T20:17:40.500000Z", 1 / 3)
     assert (snow["evidence"], snow["about"], snow["embedding"]) == ([RAIN], ["bo"], [0.1, -2.0])
-    ada = orjson.loads((tmp_path / "out/agents.jsonl").read_bytes().splitlines()[0])
+    ada, bo = map(orjson.loads, (tmp_path / "out/agents.jsonl").read_bytes().splitlines())
     assert ada["persona"] == {"summary": "Curious.", "traits": [], "extra": {"b": [1, None, 0.1], "a": {}}}
+    (tie,) = map(orjson.loads, (tmp_path / "out/relationships.jsonl").read_bytes().splitlines())
+    assert (bo["energyAt"], tie["strengthAt"]) == ("2024-03-01T00:00:00.000001Z", "2024-03-01T00:00:00Z")
+    assert "energyAt" not in ada
 
 
 async def test_the_graph_is_stored_as_the_readers_expect(database: Database, tmp_path: Path) -> None:

@@ -19,16 +19,13 @@ SNAPSHOT = Path(root.__file__).with_name("schema.graphql")
 # Promised by the contract and not served by this version.
 NOT_YET = {
     "types": {
-        "AdvanceInput", "AdvancePayload", "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm",
-        "CommunityConnection", "CommunityEdge", "DegreeBucket", "Duration", "EventKind", "IntFilter",
-        "NewInteraction", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge", "RecallWeights",
-        "RecalledMemory", "RecordInteractionsInput", "RecordInteractionsPayload", "Society", "SocietyEvent",
-        "Subgraph", "Subscription", "SuggestedAgent", "System",
+        "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm", "CommunityConnection", "CommunityEdge",
+        "DegreeBucket", "IntFilter", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge",
+        "RecallWeights", "RecalledMemory", "Society", "Subgraph", "SuggestedAgent",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Mutation.advance", "Mutation.recordInteractions",
-        "Query.searchKnowledge", "Query.searchMemories",
-        "Query.society", "Topic.related",
+        "Agent.network", "Agent.recall", "Query.searchKnowledge", "Query.searchMemories", "Query.society",
+        "Topic.related",
     },
 }  # fmt: skip
 

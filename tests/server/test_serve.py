@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -153,6 +154,36 @@ def test_several_workers_serve_a_database_that_is_given(tmp_path: Path, servers,
         process.kill()
         process.wait(10)
         assert not psutil.wait_procs(workers, timeout=10)[1], "workers end with the process that started them"
+
+
+SUBSCRIPTION = {"query": "subscription { societyEvents { kind subject { id } } }"}
+CREATE = 'mutation { createAgents(input: {agents: [{key: "%s", name: "A"}]}) { agents { id } } }'
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_events_reach_subscribers_of_every_worker_until_the_server_stops(
+    tmp_path: Path, servers, database, workers: int
+):
+    url = servers.addresses.database_url.replace("bolt://", f"bolt://neo4j:{servers.password}@")
+    with served(tmp_path, database_url=url, redis_url=servers.redis_url, workers=workers) as (process, api):
+        with ExitStack() as open_streams:
+            accept = {"Accept": "text/event-stream"}
+            streams = [httpx.stream("POST", f"{api}/graphql", json=SUBSCRIPTION, headers=accept) for _ in range(6)]
+            streams = [open_streams.enter_context(stream).iter_lines() for stream in streams]
+            time.sleep(1)
+            made = [ask(api, CREATE % f"agent_{at}")["createAgents"]["agents"][0]["id"] for at in range(10)]
+            for lines in streams:
+                told = [json.loads(line[6:]) for line in islice((line for line in lines if line[:6] == "data: "), 10)]
+                assert [each["data"]["societyEvents"]["subject"]["id"] for each in told] == made
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            for lines in streams:
+                rest = list(lines)
+                assert [line for line in rest if line.startswith("event: ")][-1] == "event: complete"
+                assert any("The server is stopping" in line for line in rest)
+        assert process.wait(10) == 0
+        assert time.monotonic() - started < 4, "nobody waited for open subscriptions"
+    assert "Traceback" not in tmp_path.with_name(f"{tmp_path.name}.log").read_text()
 
 
 def test_a_taken_port_is_said_at_once(tmp_path: Path):
