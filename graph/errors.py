@@ -88,6 +88,8 @@ class Internal(SocietyError):
 TIMED_OUT = (
     "Neo.ClientError.Transaction.TransactionTimedOut",
     "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+    # It timed out while it waited for a lock.
+    "Neo.ClientError.Transaction.LockClientStopped",
 )
 
 
