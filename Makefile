@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web schema bench-writes lock clean
+.PHONY: help serve test check web schema bench-writes bench-events lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ schema: .venv/serve ## Write the served schema to schema/schema.graphql
 
 bench-writes: .venv/serve ## Compare group commit with one transaction a mutation
 	@$(BIN)/python -m deploy.bench.writes
+
+bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
+	@$(BIN)/python -m deploy.bench.events
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv

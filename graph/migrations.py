@@ -29,7 +29,13 @@ def index(name: str, label: str, *properties: str) -> str:
 
 
 def full_text(name: str, label: str) -> str:
-    return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content]"
+    """An index that follows commits in the background: to wait for it took half the time of a small write."""
+    options = "OPTIONS {indexConfig: {`fulltext.eventually_consistent`: true}}"
+    return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content] {options}"
+
+
+def without(index: str) -> str:
+    return f"DROP INDEX {index} IF EXISTS"
 
 
 def relationship_index(name: str, property: str) -> str:
@@ -73,7 +79,7 @@ MIGRATIONS = (
     Migration(
         3,
         "contents can be searched",
-        (full_text("memory_content", "Memory"), full_text("knowledge_content", "Knowledge")),
+        (full_text("memory_text", "Memory"), full_text("knowledge_text", "Knowledge")),
     ),
     Migration(
         4,
@@ -84,6 +90,17 @@ MIGRATIONS = (
             unique("AdvanceChunk", "id"),
             index("request_at", "Request", "at"),
             index("advance_at", "Advance", "at"),
+        ),
+    ),
+    Migration(
+        5,
+        "contents are indexed in the background",
+        (
+            full_text("memory_text", "Memory"),
+            full_text("knowledge_text", "Knowledge"),
+            # As earlier versions made them, each commit waited for these.
+            without("memory_content"),
+            without("knowledge_content"),
         ),
     ),
 )

@@ -101,9 +101,11 @@ def _memories() -> Table:
         UNWIND $rows AS r
         MATCH (a:Agent {{key: r[0]}})
         CREATE (a)-[:REMEMBERS]->(n:Memory {properties})
-        WITH n, r
-        CALL (n, r) {{ UNWIND r[1] AS key MATCH (o:Agent {{key: key}}) CREATE (n)-[:ABOUT]->(o) }}
-        RETURN count(*)
+        WITH n, CASE WHEN size(r[1]) = 0 THEN [null] ELSE r[1] END AS keys
+        UNWIND keys AS key
+        OPTIONAL MATCH (o:Agent {{key: key}})
+        FOREACH (each IN CASE WHEN o IS NULL THEN [] ELSE [o] END | CREATE (n)-[:ABOUT]->(each))
+        RETURN count(DISTINCT n)
         """,
         values=values,
         known="UNWIND $ids AS id MATCH (n:Memory {id: id}) RETURN n.id",

@@ -1,6 +1,7 @@
 """`ecs serve`: from nothing to an API that answers, and back to nothing."""
 
 import asyncio
+import gc
 import http.client
 import logging
 import multiprocessing
@@ -34,6 +35,8 @@ from server.settings import Settings, reveal, unknown_settings
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Any]]
 
 GRACE = 5
+# Objects of the youngest generation, then collections of it and of the next.
+COLLECTED_AFTER = (20_000, 20, 50)
 PATIENCE = 30.0
 IS_EMPTY = "RETURN NOT EXISTS { (n) WHERE NOT n:Migration } AS empty"
 
@@ -155,6 +158,7 @@ def create_worker() -> Starlette:
     if parent := multiprocessing.parent_process():
         threading.Thread(target=follow, args=(parent,), daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    gc.set_threshold(*COLLECTED_AFTER)
     app = create_app()
     app.router.lifespan_context = until_signalled(app.router.lifespan_context)
     return app
@@ -166,6 +170,8 @@ def until_signalled(lifespan: Lifespan) -> Lifespan:
     @asynccontextmanager
     async def wrapped(app: Starlette) -> AsyncIterator[None]:
         async with lifespan(app):
+            # What is there by now stays: going through it again and again would hold up everybody.
+            gc.freeze()
             loop = asyncio.get_running_loop()
             for each in (signal.SIGINT, signal.SIGTERM):
                 before = signal.getsignal(each)
