@@ -96,11 +96,11 @@ MIGRATIONS = (
         5,
         "contents are indexed in the background",
         (
-            full_text("memory_text", "Memory"),
-            full_text("knowledge_text", "Knowledge"),
             # As earlier versions made them, each commit waited for these.
             without("memory_content"),
             without("knowledge_content"),
+            full_text("memory_text", "Memory"),
+            full_text("knowledge_text", "Knowledge"),
         ),
     ),
 )
