@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graph.advance import System
 from graph.database import Database, Run
 from graph.errors import Conflict, DeadlineExceeded, Internal, SocietyError, Unavailable
 from graph.events import Event, EventKind
@@ -19,6 +20,7 @@ from graph.writes.group import stages
 from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories
 from graph.writes.relationships import RemoveRelationship, SetRelationship
+from graph.writes.requests import expire_requests, make_request
 from resolvers.writes import Writes
 from tests.conftest import WIPE, GraphLog
 
@@ -186,6 +188,86 @@ async def test_events_tell_what_was_written_and_forgotten(writes: Writes, publis
     ]
     assert isinstance(published[0].subject, Agent)
     assert {tuple(event.agents.items()) for event in published} == {(("ada", published[0].subject.id),)}
+
+
+# Several workers
+
+
+@pytest.fixture
+async def workers(database: Database) -> AsyncIterator[list[Writes]]:
+    """Four writers that know nothing of each other, as those of four processes."""
+    workers = [Writes(database, Published(), max_agents=100, deadline=20) for _ in range(4)]
+    yield workers
+    for each in workers:
+        await each.close()
+
+
+async def spread(workers: list[Writes], *changes: Change) -> list[Any]:
+    """Sends changes at once, one worker after another in turn."""
+    asked = (workers[at % len(workers)].commit(change) for at, change in enumerate(changes))
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_counts_are_right_with_several_workers(workers: list[Writes], database: Database):
+    await spread(workers, create("ada", memoryCapacity=50))
+    answers = await spread(workers, *(add("ada", f"{at:02}", at / 100) for at in range(64)))
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    left = await database.read("left", "MATCH (n:Memory) RETURN n.content")
+    assert len(left) + sum(answer["evicted"] for answer in answers) == 64
+    # The one that found the agent full took five away, whichever it was.
+    assert sum(answer["evicted"] for answer in answers) in {15, 20}
+    assert len(left) <= 50
+
+
+async def test_workers_that_need_each_others_agents_all_get_through(workers: list[Writes], database: Database):
+    keys = [f"agent_{at}" for at in range(6)]
+    await spread(workers, create(*keys))
+    ties = [
+        SetRelationship.read({"source": source, "target": target, "strength": 0.5}, NOW)
+        for source in keys
+        for target in keys
+        if source != target
+    ]
+    memories = [add(key, "a") for key in keys * 3]
+    answers = await spread(workers, *ties, *memories, *reversed(ties))
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    counted = await database.read("counts", "RETURN COUNT { ()-[:RELATES_TO]->() }, COUNT { (:Memory) }")
+    assert counted == [[len(ties), len(memories)]]
+
+
+async def test_one_key_at_several_workers_at_once_writes_once(workers: list[Writes], database: Database):
+    await spread(workers, create("ada"))
+    asked: list[Change] = []
+    for _ in range(12):
+        given = {"memories": [{"agent": "ada", "content": "Once.", "importance": 0.5}], "idempotencyKey": "k"}
+        change = AddMemories.read(given, NOW)
+        change.request = make_request("AddMemories", given)
+        asked.append(change)
+    answers = await spread(workers, *asked)
+    assert len({answer["memories"][0].id for answer in answers}) == 1
+    assert await database.read("count", "RETURN COUNT { (:Memory) }") == [[1]]
+
+
+async def test_old_keys_are_let_go(writes: Writes, database: Database):
+    given = {"agents": [{"key": "ada", "name": "Ada"}], "idempotencyKey": "k"}
+    change = CreateAgents.read(given, NOW)
+    change.request = make_request("CreateAgents", given)
+    await writes.commit(change)
+    await writes.advance("k", by=timedelta(hours=1), agents=None, systems=list(System))
+    assert await expire_requests(database) == 0
+    await database.write("age", "MATCH (n:Request|Advance) SET n.at = n.at - duration('P8D')")
+    assert await expire_requests(database) == 2
+    assert await database.read("left", "MATCH (n:Request|Advance) RETURN n") == []
+
+
+async def test_progress_of_time_is_told(writes: Writes, published: Published):
+    await send(writes, create(*(f"agent_{at}" for at in range(90))))
+    published.clear()
+    await writes.advance(None, by=timedelta(hours=1), agents=None, systems=list(System))
+    told = [event.progress or 0 for event in published]
+    assert {event.kind for event in published} == {EventKind.ADVANCE_PROGRESS}
+    assert told == sorted(told)
+    assert told[-1] == 1.0
 
 
 # Order and equivalence
