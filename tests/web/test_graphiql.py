@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from server.graphiql import CONTENT_SECURITY_POLICY, graphiql_page, mount_assets, wants_page
+from tests.mutations import CREATE
 
 BROWSER_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -83,6 +84,27 @@ async def test_a_typed_query_is_completed_from_the_schema_and_run(visit: Visit) 
     await visit.page.keyboard.insert_text('query Society { agent(key: "klaus") { title: name } }')
     await visit.page.keyboard.press("Control+Enter")
     await expect(visit.page.locator(".graphiql-response")).to_contain_text('"title": "Klaus Mueller"')
+
+
+async def test_a_subscription_shows_what_happens(visit: Visit, origin: str) -> None:
+    await visit.page.locator(".graphiql-query-editor .view-lines").click()
+    await visit.page.keyboard.press("Control+a")
+    await visit.page.keyboard.insert_text("subscription Society { societyEvents { kind agents { name } } }")
+    # GraphiQL opens a socket once it has learnt, a moment after the last key, that this is a subscription.
+    await visit.page.wait_for_timeout(1500)
+    await visit.page.keyboard.press("Control+Enter")
+    answer = visit.page.locator(".graphiql-response")
+    async with httpx.AsyncClient(base_url=origin) as client:
+        # Nobody is told when the page follows, so it gets several chances.
+        for at in range(20):
+            created = {"agents": [{"key": f"agent_{at}", "name": "Isabella Rodriguez"}]}
+            await client.post("/graphql", json={"query": CREATE, "variables": {"input": created}})
+            await visit.page.wait_for_timeout(500)
+            if "Isabella" in await answer.inner_text():
+                break
+    await expect(answer).to_contain_text('"kind": "AGENT_CHANGED"')
+    await expect(answer).to_contain_text('"name": "Isabella Rodriguez"')
+    assert visit.complaints == []
 
 
 async def test_the_documentation_of_the_schema_is_one_click_away(visit: Visit) -> None:
