@@ -124,7 +124,8 @@ async def compare(database: Database, seconds: float, rounds: int) -> None:
         for clients in (1, 16, 64, 256):
             found: dict[str, list[Figures]] = {GROUPED.name: [], ALONE.name: []}
             for turn in range(rounds + 1):
-                for side in (GROUPED, ALONE):
+                # In turn the first, so that neither gains from what the other has warmed up.
+                for side in (GROUPED, ALONE) if turn % 2 else (ALONE, GROUPED):
                     writes = make_writes(database, side)
                     send = direct(writes) if way == "graph" else through_graphql(database, writes)
                     figures = await measure(send, clients, seconds)
