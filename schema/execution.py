@@ -37,6 +37,7 @@ class Operation:
     document: str
     variables: dict[str, Any] | None = None
     name: str | None = None
+    hash: str | None = None
 
 
 async def execute(

@@ -17,6 +17,7 @@ from graph.writes.requests import keep_expiring
 from resolvers import valkey
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
+from resolvers.documents import Documents
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.writes import Writes
@@ -25,7 +26,7 @@ from server.graphiql import mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.rest import AgentMemories
-from server.settings import Settings, load_settings, reveal
+from server.settings import Settings, load_documents, load_settings, reveal
 from server.websocket import GraphQLSocketEndpoint
 
 COMPRESSED_FROM = 1000
@@ -73,9 +74,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                     await redis.aclose()
 
     health = Health(database_answers, redis_answers if redis else None)
-    schema = build_schema()
-    graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline)
-    sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline)
+    schema, documents = build_schema(), Documents(redis, load_documents(settings.trusted_documents))
+    graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
+    sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
     app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)],

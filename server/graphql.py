@@ -7,14 +7,16 @@ to those that only know application/json. Clients that like text/event-stream be
 
 import re
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from graph.errors import BadInput, DeadlineExceeded, Internal
+from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError
 from resolvers.context import Context
+from resolvers.documents import Documents
 from schema.answer import Answer
 from schema.document import NotAllowed
 from schema.execution import Operation, execute, failure, subscribe
@@ -52,10 +54,18 @@ class HttpError(Exception):
 class GraphQLEndpoint:
     """Answers GraphQL requests of one schema. `make_context` gives each request its loaders."""
 
-    def __init__(self, schema: Schema, make_context: Callable[[], Context], *, deadline: float) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        make_context: Callable[[], Context],
+        *,
+        deadline: float,
+        documents: Documents | None = None,
+    ) -> None:
         self._schema = schema
         self._make_context = make_context
         self._deadline = deadline
+        self._documents = documents or Documents(None)
         self._sharing = Sharing()
 
     async def answer(self, request: Request) -> Response:
@@ -68,7 +78,7 @@ class GraphQLEndpoint:
                 PLAIN_JSON,
             )
         try:
-            operation = await read_operation(request)
+            operation = await complete(self._documents, await read_operation(request))
             if media == EVENT_STREAM:
                 return EventStream(self._subscribe(operation, only_queries=request.method != "POST"))
             answer = await execute(
@@ -78,10 +88,8 @@ class GraphQLEndpoint:
                 deadline=self._deadline,
                 only_queries=request.method != "POST",
             )
-        except HttpError as error:
-            return reject(error, media)
-        except NotAllowed as error:
-            return reject(HttpError(405, error.message, {"Allow": "POST"}), media)
+        except (HttpError, SocietyError) as error:
+            return refuse(error, media)
         return respond(answer, media)
 
     def _subscribe(self, operation: Operation, *, only_queries: bool) -> AsyncGenerator[Answer]:
@@ -104,6 +112,17 @@ def respond(answer: Answer, media: str) -> Response:
     if answer.executed or media == PLAIN_JSON:
         return write(body, media, 200)
     return write(body, media, STATUS.get(answer.payload["errors"][0]["extensions"]["code"], 400))
+
+
+def refuse(error: HttpError | SocietyError, media: str) -> Response:
+    """Answers a request whose operation did not get as far as to be executed."""
+    match error:
+        case HttpError():
+            return reject(error, media)
+        case NotAllowed():
+            return reject(HttpError(405, error.message, {"Allow": "POST"}), media)
+        case _:
+            return respond(failure(error), PLAIN_JSON if media == EVENT_STREAM else media)
 
 
 def reject(error: HttpError, media: str) -> Response:
@@ -185,11 +204,28 @@ def to_operation(request: Any) -> Operation:
     """Checks a request's parameters, by the names that the specification gives them."""
     if not isinstance(request, dict):
         raise HttpError(400, "body: must be a JSON object with the member query.")
-    document = request.get("query")
-    if not isinstance(document, str):
-        raise HttpError(400, "query: must be the text of a GraphQL document.")
     for name, kind, said in PARAMETERS:
         value = request.get(name)
         if value is not None and not isinstance(value, kind):
             raise HttpError(400, f"{name}: must be {said}.")
-    return Operation(document, request.get("variables"), request.get("operationName"))
+    document, hash = request.get("query"), read_hash(request.get("extensions"))
+    if not isinstance(document, str) and (document is not None or hash is None):
+        raise HttpError(400, "query: must be the text of a GraphQL document.")
+    return Operation(document or "", request.get("variables"), request.get("operationName"), hash)
+
+
+def read_hash(extensions: dict[str, Any] | None) -> str | None:
+    """Reads the name of a persisted query, if a request has one."""
+    match (extensions or {}).get("persistedQuery"):
+        case None:
+            return None
+        case {"version": 1, "sha256Hash": str(hash)} if re.fullmatch(r"[0-9A-Za-z_:-]{1,128}", hash):
+            return hash
+        case _:
+            raise HttpError(400, "extensions.persistedQuery: must have version 1 and the SHA-256 as sha256Hash.")
+
+
+async def complete(documents: Documents, operation: Operation) -> Operation:
+    """Finds the document that an operation names. Raises SocietyError."""
+    text = operation.document or (None if operation.hash else "")
+    return replace(operation, document=await documents.find(text, operation.hash))

@@ -30,7 +30,7 @@ from server.app import connect_database, create_app
 from server.display import err, out, steps
 from server.endpoints import Endpoints, Progress, endpoints
 from server.graphql import LARGEST_BODY
-from server.settings import Settings, reveal, unknown_settings
+from server.settings import Settings, load_documents, reveal, unknown_settings
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Any]]
 
@@ -52,6 +52,7 @@ def serve(settings: Settings) -> None:
     """
     for name in unknown_settings():
         err.print(f"warning: {name} is no setting of this program; see README.md", style="yellow")
+    load_documents(settings.trusted_documents)
     if not settings.database_url and (running := find_running(settings.data_dir)):
         raise AlreadyRunning(settings.data_dir, running)
     with ended_by_signals(), listening(settings) as listener, ExitStack() as stack:

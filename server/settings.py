@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
+import orjson
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,9 @@ class Settings(BaseSettings):
     deadline: float = Field(10.0, gt=0, le=300, description="How long a request may take, its queries included.")
     max_agents: int = Field(10_000, ge=1, description="How many agents the society may have.")
     memory_limit: int = Field(2_000_000_000, ge=100_000_000, description="How much memory the API should stay under.")
+    trusted_documents: Path | None = Field(
+        None, description="A JSON file of documents by their hashes; no others are executed then."
+    )
     demo: bool = Field(True, description="Fill an empty embedded database with a demonstration society.")
 
     database_url: SecretStr | None = Field(
@@ -91,6 +95,24 @@ def check_url(name: str, url: SecretStr | None, schemes: tuple[str, ...]) -> Non
         usable = False
     if not usable:
         raise ValueError(f"{name}: must be like {schemes[0]}://host:port, with one of {', '.join(schemes)}")
+
+
+def load_documents(path: Path | None) -> dict[str, str] | None:
+    """Reads trusted documents: an object of texts by hash, or Apollo's manifest. Raises SettingsError."""
+    if path is None:
+        return None
+    try:
+        manifest: Any = orjson.loads(path.read_bytes())
+        if manifest.get("format") == "apollo-persisted-query-manifest":
+            manifest = {each["id"]: each["body"] for each in manifest["operations"]}
+        if all(isinstance(text, str) for text in manifest.values()):
+            return manifest
+        fault = "holds something else than texts"
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror}"
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        fault = f"is no manifest of documents: {error}"
+    raise SettingsError(f"ECS_TRUSTED_DOCUMENTS: {path} {fault}")
 
 
 def load_settings() -> Settings:

@@ -11,11 +11,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from graph.errors import BadInput
 from resolvers.context import Context
+from resolvers.documents import Documents
 from schema.answer import Answer
 from schema.execution import Operation, breakdown, failure, subscribe
 from schema.root import Schema
 from schema.sharing import Sharing
-from server.graphql import LARGEST_BODY, HttpError, to_operation
+from server.graphql import LARGEST_BODY, HttpError, complete, to_operation
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -55,6 +56,7 @@ class GraphQLSocketEndpoint:
         make_context: Callable[[], Context],
         *,
         deadline: float,
+        documents: Documents | None = None,
         authorize: Authorize = admit_all,
         origins: Collection[str] = (),
         init_timeout: float = 10.0,
@@ -64,6 +66,7 @@ class GraphQLSocketEndpoint:
         self.schema = schema
         self.make_context = make_context
         self.deadline = deadline
+        self.documents = documents or Documents(None)
         self.authorize = authorize
         self.origins = origins
         self.init_timeout = init_timeout
@@ -168,6 +171,7 @@ class Conversation:
         """Sends an operation's answers until it ends; a client that completes it cancels this."""
         last: dict[str, Any] = {"type": "complete", "id": id}
         try:
+            operation = await complete(self._endpoint.documents, operation)
             async with aclosing(self._answers(operation)) as answers:
                 async for answer in answers:
                     if not answer.executed:
