@@ -165,8 +165,12 @@ async def test_after_a_silence_requests_are_served_again(settings: Settings, pro
         silenced = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(50)))
         assert {only_error(response)["extensions"]["code"] for response in silenced} == {"TIMEOUT"}
         proxy.resume()
-        answered = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(50)))
-        assert not [response.text for response in answered if "errors" in response.json()]
+        # On a busy machine half a second may be too short for so many new connections at once.
+        for _ in range(10):
+            answered = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(50)))
+            if not (failed := [response.text for response in answered if "errors" in response.json()]):
+                break
+        assert not failed
 
 
 async def test_after_lost_connections_requests_are_served_again(settings: Settings, proxy: Proxy):
