@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check web schema bench-writes bench-events lock clean
+.PHONY: help serve test fuzz check web schema bench-writes bench-events lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ serve: .venv/serve ## Serve the API on http://127.0.0.1:8000, with everything th
 test: .venv/dev check ## Run every check and every test
 	@$(BIN)/python web/build.py
 	$(BIN)/python -m pytest
+
+fuzz: .venv/dev ## Compare plans with graphql-core on thousands of random operations
+	ECS_FUZZ=5000 $(BIN)/python -m pytest tests/schema/test_equivalence.py
 
 check: .venv/dev ## Check format, lint, types and import contracts
 	$(BIN)/ruff format --check .

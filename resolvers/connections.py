@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from graph.edges import Direction, Edge, Order
@@ -16,6 +17,7 @@ from graph.pages import (
     PageShape,
     SummaryKey,
     SummaryShape,
+    Values,
     complete_order,
 )
 from resolvers.cursors import decode_cursor, encode_cursor, mark_list
@@ -56,29 +58,36 @@ def connect(
     direction: Direction = Direction.OUT,
     filter: Mapping[str, Any] | None = None,
     order: Sequence[Mapping[str, str]] | None = None,
-) -> "Connection":
-    """Prepares a connection; nothing is read yet. Raises BadInput for arguments that make no sense.
+) -> "OpenConnection":
+    """Prepares a connection; nothing is read yet. Raises BadInput for arguments that make no sense."""
+    request = request_list(edge, window=window, direction=direction, filter=filter, order=order)
+    return OpenConnection(request, request.open(parent).key, loaders)
+
+
+def request_list(
+    edge: Edge,
+    *,
+    window: Window | None = None,
+    direction: Direction = Direction.OUT,
+    filter: Mapping[str, Any] | None = None,
+    order: Sequence[Mapping[str, str]] | None = None,
+) -> "ListRequest":
+    """Checks what is asked of a list, whoever its parent. Raises BadInput for arguments that make no sense.
 
     `filter` maps field names to operators; each item of `order` maps one field name to ASC or DESC.
     """
     window = window or Window()
     total = complete_order(edge, [read_order(edge, item, place) for place, item in enumerate(order or ())])
-    listing = Listing(edge, direction, compile_filter(edge.row, filter))
-    mark = mark_list(edge, direction, parent, total)
-    after, before = (
-        decode_cursor(cursor, argument=name, mark=mark, edge=edge, order=total) if cursor is not None else ()
-        for name, cursor in (("after", window.after), ("before", window.before))
-    )
     shape = PageShape(
-        listing,
+        Listing(edge, direction, compile_filter(edge.row, filter)),
         total,
         window.size,
         backward=window.last is not None,
-        after=bool(after),
-        before=bool(before),
+        after=window.after is not None,
+        before=window.before is not None,
         skip=window.skip,
     )
-    return Connection(loaders, PageKey(shape, parent, after, before), mark)
+    return ListRequest(shape, window)
 
 
 def read_order(edge: Edge, item: Mapping[str, str], place: int) -> Order:
@@ -92,61 +101,70 @@ def read_order(edge: Edge, item: Mapping[str, str], place: int) -> Order:
     return order.reversed() if direction == "DESC" else order
 
 
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """What is asked of a list, the same for all parents."""
+
+    shape: PageShape
+    window: Window
+
+    def open(self, parent: str | None) -> "Connection":
+        """Prepares the list of one parent. Raises BadInput for cursors that are none, or another list's."""
+        if not (self.shape.after or self.shape.before):
+            return Connection(self, PageKey(self.shape, parent))
+        after, before = (
+            self._decode(name, cursor, parent) if cursor is not None else ()
+            for name, cursor in (("after", self.window.after), ("before", self.window.before))
+        )
+        return Connection(self, PageKey(self.shape, parent, after, before))
+
+    def _decode(self, argument: str, cursor: str, parent: str | None) -> Values:
+        edge, order = self.shape.listing.edge, self.shape.order
+        return decode_cursor(cursor, argument=argument, mark=self.mark(parent), edge=edge, order=order)
+
+    def mark(self, parent: str | None) -> str:
+        listing = self.shape.listing
+        return mark_list(listing.edge, listing.direction, parent, self.shape.order)
+
+
 class Connection:
-    """A list from one parent, by pages. Whatever is not awaited is not read."""
+    """A list from one parent, by pages: what to ask for each part of it, and what the answers mean."""
 
-    def __init__(self, loaders: Loaders, key: PageKey, mark: str) -> None:
-        self.loaders = loaders
+    def __init__(self, request: ListRequest, key: PageKey) -> None:
+        self.request = request
         self.key = key
-        self.mark = mark
 
-    async def page(self) -> Page:
-        return await self.loaders.page(self.key)
+    @cached_property
+    def mark(self) -> str:
+        return self.request.mark(self.key.parent)
 
-    async def edges(self) -> "list[ConnectionEdge]":
-        page = await self.page()
-        return [ConnectionEdge(self, item, position) for item, position in zip(page.items, page.positions, strict=True)]
+    @property
+    def count_key(self) -> CountKey:
+        return CountKey(self.key.shape.listing, self.key.parent)
 
-    async def nodes(self) -> list[Any]:
-        return (await self.page()).items
+    @property
+    def summary_key(self) -> SummaryKey:
+        return SummaryKey(SummaryShape(self.key.shape.listing), self.key.parent)
 
-    async def total_count(self) -> int:
-        """Counts the whole list, whatever part of it the page is."""
-        return await self.loaders.count(CountKey(self.key.shape.listing, self.key.parent))
+    def cursor(self, page: Page, place: int) -> str | None:
+        """Writes the cursor of a page's item, None for an empty page."""
+        return encode_cursor(self.mark, page.positions[place]) if page.positions else None
 
-    async def summary(self, name: str) -> FloatSummary:
-        """Summarises a property over the whole list."""
-        key = SummaryKey(SummaryShape(self.key.shape.listing), self.key.parent)
-        return (await self.loaders.summary(key))[name]
+    def goes_on(self, page: Page, *, backward: bool) -> bool:
+        """Says whether the page was cut off at that end by its size."""
+        return page.more and self.key.shape.backward is backward
 
-    async def start_cursor(self) -> str | None:
-        positions = (await self.page()).positions
-        return encode_cursor(self.mark, positions[0]) if positions else None
-
-    async def end_cursor(self) -> str | None:
-        positions = (await self.page()).positions
-        return encode_cursor(self.mark, positions[-1]) if positions else None
-
-    async def has_next_page(self) -> bool:
-        page = await self.page()
-        return (page.more and not self.key.shape.backward) or await self._more_beyond(page, backward=False)
-
-    async def has_previous_page(self) -> bool:
-        page = await self.page()
-        return (page.more and self.key.shape.backward) or await self._more_beyond(page, backward=True)
-
-    async def _more_beyond(self, page: Page, *, backward: bool) -> bool:
-        """Looks past an end of the page for what a cursor cut off there; without one there is nothing."""
+    def probe(self, page: Page, *, backward: bool) -> PageKey | None:
+        """Asks what lies past an end of the page where a cursor cut it off; without one there is nothing."""
         bound = self.key.after if backward else self.key.before
         if not bound:
-            return False
+            return None
         inclusive = not page.positions
         if page.positions:
             bound = page.positions[0 if backward else -1]
-        shape = self.key.shape
-        probe = PageShape(
-            shape.listing,
-            shape.order,
+        shape = PageShape(
+            self.key.shape.listing,
+            self.key.shape.order,
             limit=1,
             backward=backward,
             after=not backward,
@@ -154,7 +172,49 @@ class Connection:
             inclusive=inclusive,
         )
         after, before = ((), bound) if backward else (bound, ())
-        return bool((await self.loaders.page(PageKey(probe, self.key.parent, after, before))).items)
+        return PageKey(shape, self.key.parent, after, before)
+
+
+class OpenConnection(Connection):
+    """A connection that reads what is awaited of it, and nothing else."""
+
+    def __init__(self, request: ListRequest, key: PageKey, loaders: Loaders) -> None:
+        super().__init__(request, key)
+        self.loaders = loaders
+
+    async def edges(self) -> "list[ConnectionEdge]":
+        page = await self.loaders.page(self.key)
+        return [ConnectionEdge(self, item, position) for item, position in zip(page.items, page.positions, strict=True)]
+
+    async def nodes(self) -> list[Any]:
+        return (await self.loaders.page(self.key)).items
+
+    async def total_count(self) -> int:
+        """Counts the whole list, whatever part of it the page is."""
+        return await self.loaders.count(self.count_key)
+
+    async def summary(self, name: str) -> FloatSummary:
+        """Summarises a property over the whole list."""
+        return (await self.loaders.summary(self.summary_key))[name]
+
+    async def start_cursor(self) -> str | None:
+        return self.cursor(await self.loaders.page(self.key), 0)
+
+    async def end_cursor(self) -> str | None:
+        return self.cursor(await self.loaders.page(self.key), -1)
+
+    async def has_next_page(self) -> bool:
+        return await self._goes_on(backward=False)
+
+    async def has_previous_page(self) -> bool:
+        return await self._goes_on(backward=True)
+
+    async def _goes_on(self, *, backward: bool) -> bool:
+        page = await self.loaders.page(self.key)
+        if self.goes_on(page, backward=backward):
+            return True
+        probe = self.probe(page, backward=backward)
+        return bool(probe and (await self.loaders.page(probe)).items)
 
 
 class ConnectionEdge:

@@ -1,7 +1,7 @@
 """What one request has asked for: each key once, those of a moment together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -10,6 +10,12 @@ from graph.lookups import Lookup, LookupKey
 from graph.pages import CountKey, FloatSummary, Page, PageKey, SummaryKey
 from graph.reads import Key
 from resolvers.coalescer import Coalescer
+
+# What takes objects and gives a value for each, or the exception that befell it. One that must read yields the
+# keys that it needs and is sent their answers, as often as it has to.
+Values = list[Any]
+Reading = Generator[Sequence[Key], Values, Values]
+Step = Callable[[Sequence[Any]], Values | Reading]
 
 
 class Loaders:
@@ -32,6 +38,26 @@ class Loaders:
     def clear(self) -> None:
         """Forgets what was loaded, because something was written since."""
         self._lanes.clear()
+
+    async def load_many(self, keys: Sequence[Key]) -> Values:
+        """Answers keys in their order, each with a value or with the exception that befell it; remembers none."""
+        return await self._coalescer.load_many(keys)
+
+    async def finish(self, reading: Reading) -> Any:
+        """Gives the value that a step reads for its only object. Raises the exception that befell it."""
+        keys = next(reading)
+        try:
+            while True:
+                loading = [self._load(key) for key in keys]
+                if loading:
+                    # Others may wait for the same, so that a cancelled field must not cancel it.
+                    await asyncio.wait(loading)
+                keys = reading.send([each.exception() or each.result() for each in loading])
+        except StopIteration as end:
+            (value,) = end.value
+        if isinstance(value, Exception):
+            raise value
+        return value
 
     def page(self, key: PageKey) -> asyncio.Future[Page]:
         return self._load(key)

@@ -4,7 +4,10 @@ import strawberry
 
 from graph import edges, model
 from graph.lookups import RELATIONSHIP_BETWEEN
+from resolvers.loaders import Step
+from resolvers.steps import look_up
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, connection, summary
+from schema.field import answered
 from schema.inputs import DateTimeFilter, Direction, FloatFilter, SortDirection, StringFilter, absent
 from schema.interaction import InteractionConnection, InteractionFilter
 from schema.knowledge import KnowledgeConnection, KnowledgeFilter, KnowledgeMatch, KnowledgeOrder
@@ -17,13 +20,17 @@ from schema.relationship import (
     RelationshipMatch,
     RelationshipOrder,
 )
-from schema.view import Request, view
+from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
 
 @view(model.Persona)
 class Persona:
     pass
+
+
+def find_relationship(key: str) -> Step:
+    return look_up(RELATIONSHIP_BETWEEN, lambda agent: (agent.id, key))
 
 
 @view(model.Agent)
@@ -54,9 +61,9 @@ class Agent(Node):
         description="What the agent knows; the latest learned first unless told otherwise.",
     )
 
-    @strawberry.field(description="How the agent feels about the one with this key; null if not at all.")
-    async def relationship_with(self: model.Agent, info: Request, key: str) -> Relationship | None:
-        return await info.context.loaders.one(RELATIONSHIP_BETWEEN, (self.id, key))
+    relationship_with: Relationship | None = answered(
+        find_relationship, "How the agent feels about the one with this key; null if not at all."
+    )
 
 
 @strawberry.type(description="Figures over a whole list of agents.")
@@ -66,7 +73,7 @@ class AgentAggregate(Aggregate):
 
 @strawberry.type(description="A page of agents.")
 class AgentConnection(ListConnection[Agent]):
-    aggregate: AgentAggregate = aggregate(AgentAggregate)
+    aggregate: AgentAggregate = aggregate()
 
 
 @strawberry.input(description="Conditions on agents; all that are given must hold.")

@@ -1,6 +1,6 @@
 """Relay connections in the schema, and the fields that lead to them.
 
-What resolves them is `resolvers.connections.Connection`; each field here asks it for one part.
+Their objects are `resolvers.connections.Connection`; each field here is the step that reads one part of it.
 """
 
 import inspect
@@ -11,30 +11,21 @@ from strawberry import UNSET
 
 from graph.edges import Direction as EdgeDirection
 from graph.edges import Edge
-from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Connection, Window, connect
+from resolvers import steps
+from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_list
+from resolvers.loaders import Step
+from schema.field import answered, stepped
 from schema.inputs import Direction, to_orders, to_tree
-from schema.view import Request
 
 T = TypeVar("T")
 
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    @strawberry.field(description="Whether the list goes on after the page.")
-    async def has_next_page(self: Connection) -> bool:
-        return await self.has_next_page()
-
-    @strawberry.field(description="Whether the list has anything before the page.")
-    async def has_previous_page(self: Connection) -> bool:
-        return await self.has_previous_page()
-
-    @strawberry.field(description="The cursor of the page's first edge.")
-    async def start_cursor(self: Connection) -> str | None:
-        return await self.start_cursor()
-
-    @strawberry.field(description="The cursor of the page's last edge.")
-    async def end_cursor(self: Connection) -> str | None:
-        return await self.end_cursor()
+    has_next_page: bool = stepped(steps.has_next_page, "Whether the list goes on after the page.")
+    has_previous_page: bool = stepped(steps.has_previous_page, "Whether the list has anything before the page.")
+    start_cursor: str | None = stepped(steps.start_cursor, "The cursor of the page's first edge.")
+    end_cursor: str | None = stepped(steps.end_cursor, "The cursor of the page's last edge.")
 
 
 @strawberry.type(name="Edge", description="One item of a list.")
@@ -45,21 +36,10 @@ class ListEdge(Generic[T]):
 
 @strawberry.type(name="Connection", description="A page of a list.")
 class ListConnection(Generic[T]):
-    @strawberry.field(description="The page's items, each with its cursor.")
-    async def edges(self: Connection) -> list[ListEdge[T]]:
-        return await self.edges()  # pyright: ignore[reportReturnType]
-
-    @strawberry.field(description="The page's items.")
-    async def nodes(self: Connection) -> list[T]:
-        return await self.nodes()
-
-    @strawberry.field(description="Where the page lies in the list.")
-    def page_info(self: Connection) -> PageInfo:
-        return self  # pyright: ignore[reportReturnType]
-
-    @strawberry.field(description="How many items the whole list has.")
-    async def total_count(self: Connection) -> int:
-        return await self.total_count()
+    edges: list[ListEdge[T]] = stepped(steps.page_edges, "The page's items, each with its cursor.")
+    nodes: list[T] = stepped(steps.page_nodes, "The page's items.")
+    page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.")
+    total_count: int = stepped(steps.total_count, "How many items the whole list has.")
 
 
 @strawberry.type(description="Numbers about a property over a whole list.")
@@ -72,28 +52,17 @@ class FloatSummary:
 
 def summary(property: str, description: str) -> Any:
     """A field that summarises a property over the whole list."""
-
-    async def resolve(self: Connection) -> FloatSummary:
-        return await self.summary(property)  # pyright: ignore[reportReturnType]
-
-    return strawberry.field(resolver=resolve, description=description)
+    return stepped(steps.summarise(property), description)
 
 
 @strawberry.type(description="Figures over a whole list.")
 class Aggregate:
-    @strawberry.field(description="How many items the whole list has.")
-    async def count(self: Connection) -> int:
-        return await self.total_count()
+    count: int = stepped(steps.total_count, "How many items the whole list has.")
 
 
-def aggregate(kind: type) -> Any:
+def aggregate() -> Any:
     """The field that leads from a connection to its figures."""
-
-    def resolve(self: Connection) -> Any:
-        return self
-
-    resolve.__annotations__["return"] = kind
-    return strawberry.field(resolver=resolve, description="Figures over the whole list, computed if selected.")
+    return stepped(steps.same, "Figures over the whole list, computed if selected.")
 
 
 def connection(
@@ -112,21 +81,17 @@ def connection(
     the field takes.
     """
 
-    def resolve(self: Any, info: Request, **arguments: Any) -> Any:
-        given = {name: value for name, value in arguments.items() if value is not UNSET}
-        return connect(
-            info.context.loaders,
+    def bind(**given: Any) -> Step:
+        request = request_list(
             edge,
-            parent=getattr(self, parent, None),
             window=Window(given.get("first"), given.get("after"), given.get("last"), given.get("before")),
             direction=given.get("direction") or direction or EdgeDirection.OUT,
             filter=starting(prefix, given.get("prefix")) or to_tree(given.get("filter")),
             order=to_orders(given.get("order_by")),
         )
+        return steps.open_lists(request, lambda each: getattr(each, parent, None))
 
     parameters = [
-        parameter("self"),
-        parameter("info", Request),
         parameter("first", int | None, f"How many from the start; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most."),
         parameter("after", str | None, "Only what comes after this cursor."),
         parameter("last", int | None, f"How many from the end, {LARGEST_SIZE} at most; excludes first."),
@@ -142,16 +107,12 @@ def connection(
     if order:
         said = "Sorted by the first item, ties by the next, and so on."
         parameters.append(parameter("order_by", list[order] | None, said))
-    # Strawberry reads a resolver's arguments from its signature.
-    resolve.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    resolve.__annotations__ = {each.name: each.annotation for each in parameters[1:]}
-    return strawberry.field(resolver=resolve, description=description, metadata={"edge": edge})
+    bind.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    return answered(bind, description)
 
 
-def parameter(name: str, annotation: Any = None, description: str = "", default: Any = UNSET) -> inspect.Parameter:
-    """A resolver's parameter; one with a description is an argument that clients may leave out."""
-    if not description:
-        return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+def parameter(name: str, annotation: Any, description: str, default: Any = UNSET) -> inspect.Parameter:
+    """An argument that clients may leave out."""
     described = Annotated[annotation, strawberry.argument(description=description)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=described, default=default)
 

@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from graphql import DocumentNode, OperationDefinitionNode, OperationType, parse
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+)
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
 
 from graph.errors import BadInput, SocietyError
 
@@ -26,6 +35,12 @@ class NotAllowed(SocietyError):
 def parse_document(text: str) -> DocumentNode:
     """Parses a document. Raises GraphQLError if it is none, or too large."""
     return parse(text, max_lexical_tokens=MOST_TOKENS, max_comments=MOST_COMMENTS, max_source_length=LONGEST)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def validate(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+    """Finds what is wrong with a document, by the rules that hold for queries and mutations."""
+    return validate_document(schema, document, tuple(specified_rules))
 
 
 def select_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -16,17 +15,16 @@ from graphql import (
     OperationType,
     create_source_event_stream,
     execute_subscription_event,
-    specified_rules,
 )
 from graphql.execution import Executor
-from strawberry.schema.schema import validate_document
 from strawberry.types.execution import PreExecutionError
 
 from graph.errors import BadInput, DeadlineExceeded, SocietyError
 from resolvers.context import Context
 from schema.answer import Answer
-from schema.document import REMEMBERED, check_kind, parse_document, select_operation
+from schema.document import check_kind, parse_document, select_operation, validate
 from schema.errors import format_error
+from schema.root import Schema
 from schema.sharing import Sharing, selection_of
 
 
@@ -56,12 +54,7 @@ async def execute(
         selected = select_operation(parse_document(operation.document), operation.name)
         check_kind(selected, only_queries=only_queries)
         async with asyncio.timeout(deadline) as context.timeout:
-            result = await schema.execute(
-                operation.document,
-                variable_values=operation.variables,
-                context_value=context,
-                operation_name=operation.name,
-            )
+            result = await run(schema, operation, context)
     except GraphQLError as error:
         return rejection([error], otherwise="GRAPHQL_PARSE_FAILED")
     except BadInput as error:
@@ -75,6 +68,16 @@ async def execute(
     if result.data is None and not any(error.path for error in errors):
         return rejection(errors, otherwise=BadInput.code)
     return response(result.data, errors)
+
+
+async def run(schema: strawberry.Schema, operation: Operation, context: Context) -> Any:
+    """Executes an operation by its plan if it has one, else by graphql-core."""
+    document, name, variables = operation.document, operation.name, operation.variables
+    if isinstance(schema, Schema) and schema.planner:
+        result = await schema.planner.execute(document, name, variables, context.loaders)
+        if result is not None:
+            return result
+    return await schema.execute(document, variables, context, operation_name=name)
 
 
 def subscribe(
@@ -161,12 +164,6 @@ async def answer_event(executor: Executor, event: Any, context: Context) -> Answ
     if each.is_awaitable(result):
         result = await result
     return response(result.data, result.errors or [])
-
-
-@lru_cache(maxsize=REMEMBERED)
-def validate(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
-    """Finds what is wrong with a document, by the rules that hold for queries and mutations."""
-    return validate_document(schema, document, tuple(specified_rules))
 
 
 def response(data: dict[str, Any] | None, errors: Sequence[GraphQLError]) -> Answer:

@@ -1,16 +1,19 @@
 """Interactions: what agents did toward each other."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import model
 from graph.lookups import AGENT_BY_ID
+from resolvers.steps import look_up
 from schema.connection import ListConnection
+from schema.field import stepped
 from schema.inputs import DateTimeFilter, FloatFilter, StringFilter, absent
 from schema.node import Node
-from schema.view import Request, view
+from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
@@ -23,13 +26,8 @@ RelationshipType = Annotated["Relationship", strawberry.lazy("schema.relationshi
 
 @view(model.Interaction)
 class Interaction(Node):
-    @strawberry.field(description="Who started it.")
-    async def source(self: model.Interaction, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.source_id)
-
-    @strawberry.field(description="Toward whom it went.")
-    async def target(self: model.Interaction, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.target_id)
+    source: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("source_id")), "Who started it.")
+    target: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("target_id")), "Toward whom it went.")
 
 
 InteractionConnection = ListConnection[Interaction]

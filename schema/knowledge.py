@@ -1,16 +1,19 @@
 """Knowledge: what agents know, by topic."""
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import model
 from graph.lookups import AGENT_BY_ID
+from resolvers.steps import derive, look_up
 from schema.connection import ListConnection
+from schema.field import stepped
 from schema.inputs import FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
 from schema.topic import Topic
-from schema.view import Request, view
+from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
@@ -19,15 +22,14 @@ if TYPE_CHECKING:
 AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
 
 
+def topic_of(knowledge: model.Knowledge) -> model.Topic:
+    return model.Topic(id=f"Topic:{knowledge.topic_name}", name=knowledge.topic_name)
+
+
 @view(model.Knowledge)
 class Knowledge(Node):
-    @strawberry.field(description="What it is about.")
-    def topic(self: model.Knowledge) -> Topic:
-        return model.Topic(id=f"Topic:{self.topic_name}", name=self.topic_name)  # pyright: ignore[reportReturnType]
-
-    @strawberry.field(description="Who knows it.")
-    async def agent(self: model.Knowledge, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.agent_id)
+    topic: Topic = stepped(derive(topic_of), "What it is about.")
+    agent: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("agent_id")), "Who knows it.")
 
 
 KnowledgeConnection = ListConnection[Knowledge]

@@ -1,17 +1,20 @@
 """Memories: what agents remember."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import edges, model
 from graph.lookups import AGENT_BY_ID
-from resolvers.connections import LARGEST_SIZE, Window, connect
+from resolvers.connections import LARGEST_SIZE, Window, request_list
+from resolvers.steps import look_up, read_lists
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, summary
+from schema.field import stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
-from schema.view import Request, view
+from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
@@ -23,17 +26,15 @@ AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
 
 @view(model.Memory)
 class Memory(Node):
-    @strawberry.field(description="Whose memory it is.")
-    async def agent(self: model.Memory, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.agent_id)
-
-    @strawberry.field(description=f"The agents it is about, by key, {LARGEST_SIZE} at most.")
-    async def about(self: model.Memory, info: Request) -> list[AgentType]:
-        return await connect(info.context.loaders, edges.ABOUT, parent=self.id, window=Window(LARGEST_SIZE)).nodes()
-
-    @strawberry.field(description=f"The memories it was drawn from, the oldest first, {LARGEST_SIZE} at most.")
-    async def evidence(self: model.Memory, info: Request) -> list["Memory"]:
-        return await connect(info.context.loaders, edges.EVIDENCE, parent=self.id, window=Window(LARGEST_SIZE)).nodes()
+    agent: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("agent_id")), "Whose memory it is.")
+    about: list[AgentType] = stepped(
+        read_lists(request_list(edges.ABOUT, window=Window(LARGEST_SIZE))),
+        f"The agents it is about, by key, {LARGEST_SIZE} at most.",
+    )
+    evidence: list["Memory"] = stepped(
+        read_lists(request_list(edges.EVIDENCE, window=Window(LARGEST_SIZE))),
+        f"The memories it was drawn from, the oldest first, {LARGEST_SIZE} at most.",
+    )
 
 
 @strawberry.type(description="Figures over a whole list of memories.")
@@ -43,7 +44,7 @@ class MemoryAggregate(Aggregate):
 
 @strawberry.type(description="A page of memories.")
 class MemoryConnection(ListConnection[Memory]):
-    aggregate: MemoryAggregate = aggregate(MemoryAggregate)
+    aggregate: MemoryAggregate = aggregate()
 
 
 @strawberry.input(description="Conditions on memories; all that are given must hold.")

@@ -1,5 +1,6 @@
 """Relationships: how agents feel about each other."""
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -7,11 +8,13 @@ import strawberry
 from graph import model
 from graph.edges import Direction as EdgeDirection
 from graph.lookups import AGENT_BY_ID
-from resolvers.connections import Connection, ConnectionEdge
+from resolvers.connections import Connection
+from resolvers.steps import look_up, other_agents, page_edges, same, total_count
 from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summary
+from schema.field import held, stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node
-from schema.view import Request, view
+from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
 if TYPE_CHECKING:
@@ -23,13 +26,8 @@ AgentFilterType = Annotated["AgentFilter", strawberry.lazy("schema.agent")]
 
 @view(model.Relationship)
 class Relationship(Node):
-    @strawberry.field(description="The agent who feels.")
-    async def source(self: model.Relationship, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.source_id)
-
-    @strawberry.field(description="The agent who is felt about.")
-    async def target(self: model.Relationship, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, self.target_id)
+    source: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("source_id")), "The agent who feels.")
+    target: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("target_id")), "The agent who is felt about.")
 
 
 def other_end(connection: Connection, relationship: model.Relationship) -> str:
@@ -48,17 +46,11 @@ def other_end(connection: Connection, relationship: model.Relationship) -> str:
 class RelationshipEdge:
     cursor: str = strawberry.field(description="Pass it as `after` or `before` to go on from here.")
 
-    @strawberry.field(description="How close the tie is: 0 none, 1 the closest.")
-    def strength(self: ConnectionEdge) -> float:
-        return self.node.strength
-
-    @strawberry.field(description="The relationship itself.")
-    def relationship(self: ConnectionEdge) -> Relationship:
-        return self.node
-
-    @strawberry.field(description="The agent at the other end.")
-    async def node(self: ConnectionEdge, info: Request) -> AgentType:
-        return await info.context.loaders.one(AGENT_BY_ID, other_end(self.connection, self.node))
+    strength: float = held("node.strength", "How close the tie is: 0 none, 1 the closest.")
+    relationship: Relationship = held("node", "The relationship itself.")
+    node: AgentType = stepped(
+        look_up(AGENT_BY_ID, lambda edge: other_end(edge.connection, edge.node)), "The agent at the other end."
+    )
 
 
 @strawberry.type(description="Figures over a whole list of relationships.")
@@ -69,24 +61,11 @@ class RelationshipAggregate(Aggregate):
 
 @strawberry.type(description="A page of relationships.")
 class RelationshipConnection:
-    @strawberry.field(description="The page's relationships, each with its cursor.")
-    async def edges(self: Connection) -> list[RelationshipEdge]:
-        return await self.edges()  # pyright: ignore[reportReturnType]
-
-    @strawberry.field(description="The agents at the other ends.")
-    async def nodes(self: Connection, info: Request) -> list[AgentType]:
-        ids = [other_end(self, relationship) for relationship in await self.nodes()]
-        return await info.context.loaders.several(AGENT_BY_ID, ids)
-
-    @strawberry.field(description="Where the page lies in the list.")
-    def page_info(self: Connection) -> PageInfo:
-        return self  # pyright: ignore[reportReturnType]
-
-    @strawberry.field(description="How many relationships the whole list has.")
-    async def total_count(self: Connection) -> int:
-        return await self.total_count()
-
-    aggregate: RelationshipAggregate = aggregate(RelationshipAggregate)
+    edges: list[RelationshipEdge] = stepped(page_edges, "The page's relationships, each with its cursor.")
+    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.")
+    page_info: PageInfo = stepped(same, "Where the page lies in the list.")
+    total_count: int = stepped(total_count, "How many relationships the whole list has.")
+    aggregate: RelationshipAggregate = aggregate()
 
 
 @strawberry.input(description="Conditions on relationships; all that are given must hold.")

@@ -14,21 +14,27 @@ from schema.interaction import Interaction
 from schema.knowledge import Knowledge
 from schema.memory import Memory
 from schema.mutation import Mutation
+from schema.planned import Planner
 from schema.query import Query
 from schema.relationship import Relationship
 from schema.scalars import DateTime, Duration
 
 
 class Schema(strawberry.Schema):
-    """The schema; its errors are logged where they are formatted for clients, not here."""
+    """The schema; its errors are logged where they are formatted for clients, not here.
+
+    `planner` executes what it can by plans; without one graphql-core executes everything.
+    """
+
+    planner: Planner | None = None
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         pass
 
 
-def build_schema() -> Schema:
+def build_schema(*, planned: bool = True) -> Schema:
     """Builds the schema that clients see."""
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -36,6 +42,8 @@ def build_schema() -> Schema:
         config=StrawberryConfig(scalar_map={datetime: DateTime, timedelta: Duration}),
         extensions=[ParsedOnce, lambda: ValidationCache(maxsize=REMEMBERED)],
     )
+    schema.planner = Planner(schema) if planned else None
+    return schema
 
 
 def print_schema() -> str:

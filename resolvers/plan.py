@@ -1,0 +1,115 @@
+"""Plans: what an operation asks of the objects of each type, whatever the objects are."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from resolvers.loaders import Step
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which values a field may have: null or not, and of a list what its items may be."""
+
+    nullable: bool
+    items: "Shape | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """What is answered of each object as it is: a scalar, an enum's value or a list of them.
+
+    `path` names the attribute that holds it, and `kind` is the Python type that is answered without a look, None if
+    there is none; `complete` turns any value into what is answered, or raises. `place` is where the field stands in
+    the answer; `nodes` and `label` say in errors where it is.
+    """
+
+    name: str
+    shape: Shape
+    place: int
+    label: str
+    nodes: Sequence[Any]
+    complete: Callable[[Any], Any]
+    path: str
+    kind: Any
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """What each object leads to by a step: a value if there is `complete`, else objects.
+
+    `bind` makes the step from the operation's variables, or raises. `selection` says what is answered of the objects;
+    where they may be of several types, `selections` does, by the class of their rows.
+    """
+
+    name: str
+    shape: Shape
+    place: int
+    label: str
+    nodes: Sequence[Any]
+    complete: Callable[[Any], Any] | None
+    bind: Callable[[Any], Step]
+    selection: "Selection | None" = None
+    selections: "Mapping[type, Selection] | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Selection:
+    """What is answered of objects of one type.
+
+    `blank` is an answer without values. `build` answers objects, but for what children lead to; it appends to its
+    second argument every object with a column that is not what it should be, and leaves None in its place.
+    """
+
+    build: Callable[[Sequence[Any], list[Any]], list[Any]]
+    blank: Answer
+    leaves: Sequence[Leaf]
+    children: list[Child]
+
+
+# Where an object lies below its parent batch: in which answer, and there at which place of the list if it is one.
+Slot = tuple[int, int | None]
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Objects that a child leads to, by their answers.
+
+    Where they lie is told by `slots`; without them by the `ends` of lists laid one after the other, one for each
+    answer of the parent; without these, too, there is one for each.
+    """
+
+    answers: list[Answer]
+    parent: "Batch | None" = None
+    child: Child | None = None
+    ends: Sequence[int] | None = None
+    slots: Sequence[Slot] | None = None
+    # Whether nothing from here to the root may be null.
+    bare: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        shapes = (self.child.shape, self.child.shape.items) if self.child else ()
+        above = self.parent is None or self.parent.bare
+        self.bare = above and not any(shape.nullable for shape in shapes if shape)
+
+    def slot(self, index: int) -> Slot:
+        if self.slots is not None:
+            return self.slots[index]
+        if self.ends is None:
+            return index, None
+        owner = bisect_right(self.ends, index)
+        return owner, index - (self.ends[owner - 1] if owner else 0)
+
+
+@dataclass(slots=True, eq=False)
+class Failure:
+    """What befell a value: that of a field of a batch's object, or an item of its list at these places."""
+
+    error: Exception
+    batch: Batch
+    index: int
+    field: Leaf | Child
+    places: tuple[int, ...]

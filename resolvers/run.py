@@ -1,0 +1,245 @@
+"""The execution of a plan, breadth first.
+
+All objects that a field leads to are one batch: their columns are read by generated code, straight into the
+dictionaries that become JSON, and each child runs its step once for the whole batch. What all steps of a moment
+have to read is asked for together.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter
+from types import NoneType
+from typing import Any, cast
+
+from graph.reads import Key
+from resolvers.failures import Told, settle
+from resolvers.loaders import Loaders, Reading, Values
+from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Selection, Shape, Slot
+
+
+class NothingLeft(Exception):
+    """A failure made the whole answer null, so that there is nothing more to read."""
+
+
+class Run:
+    """One execution of a plan with the values of the operation's variables."""
+
+    def __init__(self, variables: Any, loaders: Loaders) -> None:
+        self._variables = variables
+        self._loaders = loaders
+        # Where the answer to each key lies.
+        self._places: dict[Key, int] = {}
+        self._answers: Values = []
+        self._waiting: list[tuple[Batch, Child, Sequence[Any], Reading, Sequence[Key]]] = []
+        self._failures: list[Failure] = []
+
+    async def answer(self, root: Selection) -> tuple[Answer | None, list[Told]]:
+        """Gives the data and the errors that are to be told, in the order of the data."""
+        batch = Batch(root.build([None], []))
+        try:
+            self._go_down(root, batch, [None])
+            while self._waiting:
+                await self._go_on()
+        except NothingLeft:
+            pass
+        return await settle(batch.answers[0], self._failures)
+
+    async def _go_on(self) -> None:
+        """Reads what all that wait need, and goes on with it."""
+        waiting, self._waiting = self._waiting, []
+        found = await self._load([key for *_, keys in waiting for key in keys])
+        start = 0
+        for batch, child, objects, reading, keys in waiting:
+            end = start + len(keys)
+            self._resume(batch, child, objects, reading, found[start:end])
+            start = end
+
+    async def _load(self, keys: Sequence[Key]) -> Values:
+        """Answers keys, each once: hashing a key costs more than everything else that is done with it here."""
+        known, index = len(self._places), self._places
+        try:
+            places = [index.setdefault(key, len(index)) for key in keys]
+        except TypeError as error:
+            # A column that names something holds what is no name.
+            return await self._load_singly(keys, error)
+        if len(index) > known:
+            missing = list(index)[known:]
+            try:
+                self._answers += await self._loaders.load_many(missing)
+            except Exception as error:
+                self._answers += [error] * len(missing)
+        answers = self._answers
+        return [answers[place] for place in places]
+
+    async def _load_singly(self, keys: Sequence[Key], error: TypeError) -> Values:
+        """Answers keys of which some cannot be hashed."""
+        self._places, self._answers = {}, []
+        hashable = [key for key in keys if is_hashable(key)]
+        found = iter(await self._load(hashable))
+        return [next(found) if is_hashable(key) else error for key in keys]
+
+    def _expand(self, selection: Selection, objects: Sequence[Any], place: Callable[[list[Any]], Batch]) -> Batch:
+        """Answers objects of one type, as far as that is possible now; `place` puts their answers into a batch."""
+        odd: list[Any] = []
+        batch = place(selection.build(objects, odd))
+        if odd:
+            for index, answer in enumerate(batch.answers):
+                if answer is None:  # pyright: ignore[reportUnnecessaryComparison]
+                    batch.answers[index] = self._build_slowly(selection, objects[index], batch, index)
+        self._go_down(selection, batch, objects)
+        return batch
+
+    def _go_down(self, selection: Selection, batch: Batch, objects: Sequence[Any]) -> None:
+        if objects:
+            for each in selection.children:
+                self._start(batch, each, objects)
+
+    def _build_slowly(self, selection: Selection, object: Any, batch: Batch, index: int) -> Answer:
+        """Answers an object column by column, because one of them is not what it should be."""
+        answer = selection.blank.copy()
+        for leaf in selection.leaves:
+            value = attrgetter(leaf.path)(object)
+            answer[leaf.name] = self._complete(leaf, leaf.complete, leaf.shape, value, batch, index, ())
+        return answer
+
+    def _start(self, batch: Batch, child: Child, objects: Sequence[Any]) -> None:
+        try:
+            values = child.bind(self._variables)(objects)
+            if not isinstance(values, list):
+                self._waiting.append((batch, child, objects, values, next(values)))
+                return
+        except Exception as error:
+            values = [error] * len(objects)
+        self._fill(batch, child, values)
+
+    def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
+        try:
+            self._waiting.append((batch, child, objects, reading, reading.send(answers)))
+            return
+        except StopIteration as end:
+            values: Values = end.value
+        except Exception as error:
+            values = [error] * len(objects)
+        self._fill(batch, child, values)
+
+    def _fill(self, batch: Batch, child: Child, values: Values) -> None:
+        """Puts a child's values into the answers of a batch."""
+        if child.complete:
+            for index, (answer, value) in enumerate(zip(batch.answers, values, strict=True)):
+                answer[child.name] = self._complete(child, child.complete, child.shape, value, batch, index, ())
+        elif child.shape.items:
+            self._fill_lists(batch, child, child.shape.items, values)
+        else:
+            self._fill_objects(batch, child, values)
+
+    def _fill_objects(self, batch: Batch, child: Child, values: Values) -> None:
+        if child.selection and is_sound(values):
+            built = self._expand(child.selection, values, lambda answers: Batch(answers, batch, child))
+            for answer, each in zip(batch.answers, built.answers, strict=True):
+                answer[child.name] = each
+            return
+        slots: list[Slot] = [(index, None) for index in range(len(values))]
+        for (index, _), answer in self._sort_out(batch, child, child.shape, values, slots):
+            batch.answers[index][child.name] = answer
+
+    def _fill_lists(self, batch: Batch, child: Child, items: Shape, values: Values) -> None:
+        if child.selection and is_sound(values) and is_sound(flat := list(chain.from_iterable(values))):
+            ends = list(accumulate(map(len, values)))
+            built = self._expand(child.selection, flat, lambda answers: Batch(answers, batch, child, ends=ends))
+            start = 0
+            for answer, end in zip(batch.answers, ends, strict=True):
+                answer[child.name] = built.answers[start:end]
+                start = end
+            return
+        found: Values = []
+        slots: list[Slot] = []
+        for index, value in enumerate(values):
+            if isinstance(value, list):
+                batch.answers[index][child.name] = [None] * len(value)  # pyright: ignore[reportUnknownArgumentType]
+                slots += [(index, place) for place in range(len(value))]  # pyright: ignore[reportUnknownArgumentType]
+                found += value
+            else:
+                self._reject(child, child.shape, value, batch, index, ())
+        for (index, place), answer in self._sort_out(batch, child, items, found, slots):
+            batch.answers[index][child.name][place] = answer
+
+    def _sort_out(
+        self, batch: Batch, child: Child, shape: Shape, values: Values, slots: list[Slot]
+    ) -> list[tuple[Slot, Answer]]:
+        """Answers values that may be null or exceptions, or objects of several types, those of each together."""
+        by_type: dict[type[Any] | None, tuple[list[Slot], Values]] = {}
+        for value, (index, place) in zip(values, slots, strict=True):
+            kind = cast("type[Any]", type(value)) if child.selections else None
+            if value is None or isinstance(value, Exception):
+                self._reject(child, shape, value, batch, index, () if place is None else (place,))
+            elif child.selections and kind not in child.selections:
+                error = TypeError(f"{child.label} leads to no {type(value).__name__}.")
+                self._reject(child, shape, error, batch, index, () if place is None else (place,))
+            else:
+                chosen, objects = by_type.setdefault(kind, ([], []))
+                chosen.append((index, place))
+                objects.append(value)
+        answered: list[tuple[Slot, Answer]] = []
+        for kind, (chosen, objects) in by_type.items():
+            selection = child.selections[kind] if child.selections and kind else child.selection
+            assert selection  # noqa: S101 — one of the two is there
+            built = self._expand(selection, objects, lambda answers, at=chosen: Batch(answers, batch, child, slots=at))
+            answered += zip(chosen, built.answers, strict=True)
+        return answered
+
+    def _complete(
+        self,
+        leaf: Leaf | Child,
+        complete: Callable[[Any], Any],
+        shape: Shape,
+        value: Any,
+        batch: Batch,
+        index: int,
+        places: tuple[int, ...],
+    ) -> Any:
+        """Gives what is answered for a value; what it may not be becomes null and a failure."""
+        if value is None or isinstance(value, Exception):
+            return self._reject(leaf, shape, value, batch, index, places)
+        try:
+            if not shape.items:
+                return complete(value)
+            if not isinstance(value, list):
+                raise TypeError(f"{leaf.label} is no list.")
+        except Exception as error:
+            return self._reject(leaf, shape, error, batch, index, places)
+        return [
+            self._complete(leaf, complete, shape.items, item, batch, index, (*places, place))
+            for place, item in enumerate(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        ]
+
+    def _reject(
+        self,
+        leaf: Leaf | Child,
+        shape: Shape,
+        value: Exception | None,
+        batch: Batch,
+        index: int,
+        places: tuple[int, ...],
+    ) -> None:
+        """Notes what befell a value, or that it must not be null."""
+        if value is None and not shape.nullable:
+            value = TypeError(f"Cannot return null for non-nullable field {leaf.label}.")
+        if value is None:
+            return
+        self._failures.append(Failure(value, batch, index, leaf, places))
+        if batch.bare and not shape.nullable and not leaf.shape.nullable:
+            raise NothingLeft
+
+
+def is_sound(values: Values) -> bool:
+    """Says whether nothing is null and nothing an exception."""
+    kinds = set(map(type, values))
+    return NoneType not in kinds and not any(issubclass(kind, Exception) for kind in kinds)
+
+
+def is_hashable(key: Key) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""Steps: how a field gets its values, for all objects of a level at once.
+
+What runs a step may be a field of one object, or a whole level of a plan: both ask for the same.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from graph.lookups import AGENT_BY_ID, Lookup, LookupKey
+from graph.pages import Page
+from graph.reads import Key
+from resolvers.connections import Connection, ConnectionEdge, ListRequest
+from resolvers.loaders import Reading, Step, Values
+
+
+def derive(read: Callable[[Any], Any]) -> Step:
+    """Computes a value from each object."""
+    return lambda objects: [attempt(read, each) for each in objects]
+
+
+def take(attribute: str) -> Step:
+    """Leads to what an attribute of each object holds."""
+    read = attrgetter(attribute)
+    return lambda objects: list(map(read, objects))
+
+
+def same(objects: Sequence[Any]) -> Values:
+    """Leads to a part of each object that is kept in the object itself."""
+    return list(objects)
+
+
+def look_up(lookup: Lookup, name: Callable[[Any], Any]) -> Step:
+    """Finds what each object names, or None."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        return (yield [LookupKey(lookup, name(each)) for each in objects])
+
+    return step
+
+
+def find(key: LookupKey) -> Step:
+    """Finds the same for all."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        (found,) = yield [key]
+        return [found] * len(objects)
+
+    return step
+
+
+def find_all(keys: Sequence[LookupKey | Exception]) -> Step:
+    """Finds the same list for all; what no key could be made of keeps its exception at its place."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        asked = [key for key in keys if isinstance(key, LookupKey)]
+        found = iter((yield asked))
+        return [[next(found) if isinstance(key, LookupKey) else key for key in keys]] * len(objects)
+
+    return step
+
+
+def open_lists(request: ListRequest, parent: Callable[[Any], str | None]) -> Step:
+    """Opens a list from each object; nothing is read yet."""
+    return derive(lambda each: request.open(parent(each)))
+
+
+def read_lists(request: ListRequest) -> Step:
+    """Reads the items of a list from each object."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        return after((yield [request.open(each.id).key for each in objects]), lambda page: page.items)
+
+    return step
+
+
+def after(answers: Iterable[Any], read: Callable[[Any], Any]) -> Values:
+    """Reads a value from each answer that is no exception."""
+    return [answer if isinstance(answer, Exception) else read(answer) for answer in answers]
+
+
+def attempt(read: Callable[[Any], Any], object: Any) -> Any:
+    try:
+        return read(object)
+    except Exception as error:
+        return error
+
+
+def of_pages(read: Callable[[Connection, Page], Any]) -> Step:
+    """Reads a value from each connection's page."""
+
+    def step(connections: Sequence[Connection]) -> Reading:
+        pages = yield [each.key for each in connections]
+        return [
+            page if isinstance(page, Exception) else read(connection, page)
+            for connection, page in zip(connections, pages, strict=True)
+        ]
+
+    return step
+
+
+def list_edges(connection: Connection, page: Page) -> list[ConnectionEdge]:
+    return [
+        ConnectionEdge(connection, item, position) for item, position in zip(page.items, page.positions, strict=True)
+    ]
+
+
+page_edges = of_pages(list_edges)
+page_nodes = of_pages(lambda _, page: page.items)
+start_cursor = of_pages(lambda connection, page: connection.cursor(page, 0))
+end_cursor = of_pages(lambda connection, page: connection.cursor(page, -1))
+
+
+def goes_on(*, backward: bool) -> Step:
+    """Says whether each connection's list goes on past that end of its page."""
+
+    def step(connections: Sequence[Connection]) -> Reading:
+        pages = yield [each.key for each in connections]
+        found: Values = []
+        probes: dict[int, Key] = {}
+        for place, (connection, page) in enumerate(zip(connections, pages, strict=True)):
+            if isinstance(page, Exception):
+                found.append(page)
+                continue
+            found.append(connection.goes_on(page, backward=backward))
+            if not found[-1] and (probe := connection.probe(page, backward=backward)):
+                probes[place] = probe
+        if probes:
+            for place, answer in zip(probes, (yield list(probes.values())), strict=True):
+                found[place] = answer if isinstance(answer, Exception) else bool(answer.items)
+        return found
+
+    return step
+
+
+has_next_page = goes_on(backward=False)
+has_previous_page = goes_on(backward=True)
+
+
+def total_count(connections: Sequence[Connection]) -> Reading:
+    """Counts each connection's whole list, whatever part of it the page is."""
+    return (yield [each.count_key for each in connections])
+
+
+def summarise(name: str) -> Step:
+    """Summarises a property over each connection's whole list."""
+
+    def step(connections: Sequence[Connection]) -> Reading:
+        return after((yield [each.summary_key for each in connections]), lambda summary: summary[name])
+
+    return step
+
+
+def other_agents(ends: Callable[[Connection, Any], str]) -> Step:
+    """Finds the agents at the other ends of each connection's relationships."""
+
+    def step(connections: Sequence[Connection]) -> Reading:
+        pages = yield [each.key for each in connections]
+        wanted = [
+            [] if isinstance(page, Exception) else [ends(connection, item) for item in page.items]
+            for connection, page in zip(connections, pages, strict=True)
+        ]
+        found = iter((yield [LookupKey(AGENT_BY_ID, id) for ids in wanted for id in ids]))
+        lists = [[next(found) for _ in ids] for ids in wanted]
+        return [
+            page if isinstance(page, Exception) else first_fault(agents) or agents
+            for page, agents in zip(pages, lists, strict=True)
+        ]
+
+    return step
+
+
+def first_fault(values: Values) -> Exception | None:
+    return next((each for each in values if isinstance(each, Exception)), None)

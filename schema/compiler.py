@@ -1,0 +1,221 @@
+"""Compiles operations into plans: graphql-core says what is selected, the schema's declarations what that is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import strawberry
+from graphql import (
+    DirectiveNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLAbstractType,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    Node,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    get_argument_values,
+    is_leaf_type,
+    visit,
+)
+from graphql.execution import Executor
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from resolvers.columns import generate
+from resolvers.loaders import Step
+from resolvers.plan import Child, Leaf, Selection, Shape
+from resolvers.steps import take
+from schema.field import ATTRIBUTE, BIND
+from schema.view import SHOWN
+
+# A plan stays smaller than this, because fragments can make a small document ask for very much.
+MOST_FIELDS = 1000
+DEEPEST = 100
+
+# Scalars whose values are answered as they are, by the Python type that they must have.
+PLAIN: dict[str, type] = {"ID": str, "String": str, "Int": int, "Float": float, "Boolean": bool, "DateTime": datetime}
+
+
+class NotPlanned(Exception):
+    """The operation is left to graphql-core; the text is the reason, of which there are only few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field where it is selected: its definitions, and the nodes that select it under one name."""
+
+    owner: GraphQLObjectType
+    definition: GraphQLField
+    details: list[FieldDetails]
+    name: str
+    place: int
+
+    @property
+    def declared(self) -> StrawberryField:
+        return self.definition.extensions["strawberry-definition"]
+
+    @property
+    def label(self) -> str:
+        return f"{self.owner.name}.{self.nodes[0].name.value}"
+
+    @property
+    def nodes(self) -> list[FieldNode]:
+        return [each.node for each in self.details]
+
+
+class Compiler:
+    """Compiles one operation. `conditions` are the values of the variables that decide what is selected."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        conditions: VariableValues,
+    ) -> None:
+        self._schema = schema
+        self._core = schema._schema
+        self._operation = operation
+        self._fragments = {name: FragmentDetails(each) for name, each in fragments.items()}
+        self._conditions = conditions
+        self._fields = 0
+        self._rows = {shown: model for model, shown in SHOWN.items()}
+
+    def compile(self) -> Selection:
+        """Compiles the operation. Raises NotPlanned for what plans cannot do."""
+        root: Any = self._core.query_type
+        selected = collect_fields(self._core, self._fragments, self._conditions, root, self._operation)
+        return self._select(root, selected.grouped_field_set, 0)
+
+    def _select(self, owner: GraphQLObjectType, selected: Mapping[str, list[FieldDetails]], depth: int) -> Selection:
+        self._fields += len(selected)
+        if self._fields > MOST_FIELDS or depth > DEEPEST:
+            raise NotPlanned("size")
+        constants = dict[str, Any].fromkeys(selected)
+        leaves, children = list[Leaf](), list[Child]()
+        for place, (name, details) in enumerate(selected.items()):
+            asked = details[0].node.name.value
+            if asked == "__typename":
+                constants[name] = owner.name
+            elif asked.startswith("__"):
+                raise NotPlanned("introspection")
+            else:
+                field = self._field(Field(owner, owner.fields[asked], details, name, place), depth)
+                (leaves if isinstance(field, Leaf) else children).append(field)  # pyright: ignore[reportArgumentType]
+        return Selection(generate(constants, leaves), constants, leaves, children)
+
+    def _field(self, field: Field, depth: int) -> Leaf | Child:
+        metadata = field.declared.metadata
+        bind: Any = metadata.get(BIND)
+        attribute = metadata.get(ATTRIBUTE) or (None if field.declared.base_resolver else field.declared.python_name)
+        if not (bind or attribute) or field.declared.extensions:
+            # Whatever surrounds a resolver, such as a permission, is not passed over.
+            raise NotPlanned(f"resolver of {field.label}")
+        shape, kind = shape_of(field.definition.type)
+        common = field.name, shape, field.place, field.label, field.nodes
+        if is_leaf_type(kind):
+            complete = partial(Executor.complete_leaf_value, kind)
+            if attribute:
+                return Leaf(*common, complete, attribute, plain_type(kind))
+            return Child(*common, complete, self._bound(field, bind))
+        step = take(attribute) if attribute else None
+        child = Child(*common, None, (lambda _: step) if step else self._bound(field, bind))
+        if isinstance(kind, GraphQLObjectType):
+            child.selection = self._subselect(kind, field, depth)
+        else:
+            child.selections = self._alternatives(kind, field, depth)
+        return child
+
+    def _alternatives(self, kind: GraphQLAbstractType, field: Field, depth: int) -> dict[type, Selection]:
+        """Compiles what is selected of each type that an interface stands for, by the class of its rows."""
+        possible = self._core.get_possible_types(kind)
+        return {
+            self._rows[each.extensions["strawberry-definition"].origin]: self._subselect(each, field, depth)
+            for each in possible
+        }
+
+    def _subselect(self, kind: GraphQLObjectType, field: Field, depth: int) -> Selection:
+        selected = collect_subfields(
+            self._core, self._fragments, self._conditions, self._operation, kind, field.details
+        )
+        return self._select(kind, selected.grouped_field_set, depth + 1)
+
+    def _bound(self, field: Field, bind: Callable[..., Step]) -> Callable[[VariableValues], Step]:
+        """Makes the function that gives the field's step for an operation's variables."""
+        node, arguments = field.nodes[0], field.declared.arguments
+
+        def bound(variables: VariableValues) -> Step:
+            given = get_argument_values(field.definition, node, variables)
+            converter = self._schema.schema_converter
+            return bind(**convert_arguments(given, arguments, converter.scalar_registry, self._schema.config))
+
+        if variables_in(node.arguments):
+            return bound
+        try:
+            step = bound(self._conditions)
+        except Exception:
+            # It is raised anew each time, because an exception that is kept grows with every raise.
+            return bound
+        return lambda _: step
+
+
+def shape_of(type: Any) -> tuple[Shape, Any]:
+    """Splits a type into what it may be and what is inside."""
+    nullable = not isinstance(type, GraphQLNonNull)
+    inner = type if nullable else type.of_type
+    if isinstance(inner, GraphQLList):
+        items, named = shape_of(inner.of_type)
+        return Shape(nullable, items), named
+    return Shape(nullable), inner
+
+
+def plain_type(kind: Any) -> type | None:
+    """Gives the Python type whose values are answered as they are, those of an enum by their names."""
+    if not isinstance(kind, GraphQLEnumType):
+        return PLAIN.get(kind.name)
+    members: type[Enum] = kind.wrapped_cls  # pyright: ignore[reportAttributeAccessIssue]
+    named = all(kind.coerce_output_value(member) == member.name for member in members)
+    return members if named else None
+
+
+def variables_in(nodes: Sequence[Node] | None) -> bool:
+    return any(Variables.of(node) for node in nodes or ())
+
+
+class Variables(Visitor):
+    """Collects the names of variables, those of conditions alone if it starts at whole definitions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    @classmethod
+    def of(cls, node: Node) -> set[str]:
+        collector = cls()
+        visit(node, collector)
+        return collector.names
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names.add(node.name.value)
+
+
+class Conditions(Visitor):
+    """Collects the names of the variables that decide what is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.names |= Variables.of(node)

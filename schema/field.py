@@ -1,0 +1,61 @@
+"""Fields that are more than a column: each is declared once, for graphql-core and for plans."""
+
+import inspect
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+
+from resolvers.loaders import Step
+from schema.view import Request
+
+# Makes a field's step from its arguments. Raises BadInput for those that make no sense.
+Bind = Callable[..., Step]
+
+# Under which names a field's metadata keeps how it is bound, or which attribute it is.
+BIND = "bind"
+ATTRIBUTE = "attribute"
+
+
+def answered(bind: Bind, description: str) -> Any:
+    """A field that is answered by the step that `bind` makes of its arguments.
+
+    What `bind` takes are the field's arguments; those that a client leaves out are not passed.
+    """
+
+    def resolve(self: Any, info: Request, **arguments: Any) -> Any:
+        step = bind(**{name: value for name, value in arguments.items() if value is not UNSET})
+        found = step([self])
+        if not isinstance(found, list):
+            return info.context.loaders.finish(found)
+        if isinstance(found[0], Exception):
+            raise found[0]
+        return found[0]
+
+    own = [parameter("self"), parameter("info", Request)]
+    arguments = inspect.signature(bind).parameters.values()
+    # Strawberry reads a resolver's arguments from its signature.
+    resolve.__signature__ = inspect.Signature([*own, *arguments])  # pyright: ignore[reportFunctionMemberAccess]
+    resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
+    return strawberry.field(resolver=resolve, description=description, metadata={BIND: bind})
+
+
+def stepped(step: Step, description: str) -> Any:
+    """A field without arguments that is answered by a step."""
+    return answered(lambda: step, description)
+
+
+def held(attribute: str, description: str) -> Any:
+    """A field that an attribute holds, which may be another object's: `node.strength`."""
+    read = attrgetter(attribute)
+
+    def resolve(self: Any) -> Any:
+        return read(self)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: attribute})
+
+
+def parameter(name: str, annotation: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
