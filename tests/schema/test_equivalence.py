@@ -41,7 +41,11 @@ from tests.random_society import make_society, write_society
 CASES = int(os.environ.get("ECS_FUZZ", "700"))
 SCHEMA = build_schema()
 # graphql-core drops coroutines that it never started where an error made what they were for null.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    # So the same looks when a coroutine is let go of in the middle of a named tuple's making, which has no builtins.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"),
+]
 Plant = Callable[[pytest.MonkeyPatch], None]
 MASKED = re.compile(r"error id [0-9a-f]{12}")
 CURSORS = """
