@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench-writes bench-events lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ web: .venv/serve ## Build the pages for the browser
 
 schema: .venv/serve ## Write the served schema to schema/schema.graphql
 	$(BIN)/ecs schema > schema/schema.graphql
+
+bench: .venv/serve ## Compare with other systems (needs wrk, and Node for one of them)
+	@$(BIN)/python -m deploy.bench.compare --write
 
 bench-writes: .venv/serve ## Compare group commit with one transaction a mutation
 	@$(BIN)/python -m deploy.bench.writes

@@ -1,0 +1,203 @@
+"""The least that can answer the benchmark: one function a query, over the project's own Cypher, without GraphQL.
+
+It goes by the operation's name and variables and never reads the document. Queries of requests in flight are joined
+as the project joins them; rows go into JSON as they come, without objects in between.
+"""
+
+import asyncio
+import gc
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+
+from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
+from graph.database import Database
+from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
+from graph.filters import Filter, compile_filter
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey
+from graph.model import Agent, Memory, Relationship
+from graph.pages import Listing, PageKey, PageShape, complete_order, text_of
+from graph.rows import columns
+from resolvers.coalescer import Coalescer
+
+Data = dict[str, Any]
+Row = list[Any]
+
+
+def place(row: type, name: str) -> int:
+    return next(at for at, column in enumerate(columns(row)) if column.name == name)
+
+
+ID, NAME, ENERGY = (place(Agent, name) for name in ("id", "name", "social_energy"))
+MEMORY_ID, CONTENT, IMPORTANCE = (place(Memory, name) for name in ("id", "content", "importance"))
+STRENGTH, TARGET = place(Relationship, "strength"), place(Relationship, "target_id")
+
+
+def shape(edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False) -> PageShape:
+    return PageShape(Listing(edge, filter=filter), complete_order(edge, [order]), limit, after=after)
+
+
+def memories(limit: int) -> PageShape:
+    return shape(REMEMBERS, limit, Order(property="importance", descending=True))
+
+
+RELATIONSHIPS = shape(RELATES_TO, 10, Order(property="strength", descending=True))
+BY_KEY, BY_NAME = Order(property="key", unique=True), Order(property="name")
+
+
+def agent_json(row: Row) -> Data:
+    return {"id": row[ID], "name": row[NAME], "socialEnergy": row[ENERGY]}
+
+
+def memories_json(rows: list[Row]) -> Data:
+    nodes = ({"id": row[MEMORY_ID], "content": row[CONTENT], "importance": row[IMPORTANCE]} for row in rows)
+    return {"edges": [{"node": node} for node in nodes]}
+
+
+class Reads:
+    """Each query of the benchmark, answered by level."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._coalescer = Coalescer(self._fetch)
+
+    async def _fetch(self, shape: Any, keys: list[Any]) -> list[Any]:
+        if isinstance(shape, Lookup):
+            rows = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
+            found: dict[Any, Any] = dict(rows)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+            return [found.get(key.key) for key in keys]
+        filter = shape.listing.filter
+        named = [
+            {"i": i, "id": key.parent} | {f"a{j}": v for j, v in enumerate(key.after)} for i, key in enumerate(keys)
+        ]
+        parameters = {"keys": named, "limit": shape.limit + 1, "skip": 0, **dict(filter.parameters if filter else ())}
+        found = dict(await self._database.read(shape.lane, text_of(shape), parameters))  # pyright: ignore[reportArgumentType]
+        return [found[i] for i in range(len(keys))]
+
+    async def _load(self, keys: Sequence[Any]) -> list[Any]:
+        answers = await self._coalescer.load_many(keys)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def _pages(self, shape: PageShape, parents: Sequence[str]) -> list[list[Row]]:
+        pages = await self._load([PageKey(shape, parent) for parent in parents])
+        return [page[: shape.limit] for page in pages]
+
+    async def _agent(self, key: str) -> Row:
+        return (await self._load([LookupKey(AGENT_BY_KEY, key)]))[0]
+
+    async def _ties(self, parents: Sequence[str]) -> tuple[list[list[Row]], dict[str, Row]]:
+        """The relationships of each parent, and the agents at their other ends."""
+        pages = await self._pages(RELATIONSHIPS, parents)
+        targets = list({row[TARGET] for page in pages for row in page})
+        agents = await self._load([LookupKey(AGENT_BY_ID, id) for id in targets]) if targets else []
+        return pages, dict(zip(targets, agents, strict=True))
+
+    async def agent(self, variables: Data) -> Data:
+        return {"agent": agent_json(await self._agent(variables["key"]))}
+
+    async def profile(self, variables: Data) -> Data:
+        row = await self._agent(variables["key"])
+        (remembered,), (ties, agents) = await asyncio.gather(
+            self._pages(memories(20), [row[ID]]), self._ties([row[ID]])
+        )
+        more = {"memories": memories_json(remembered), "relationships": ties_json(ties[0], agents)}
+        return {"agent": agent_json(row) | more}
+
+    async def feed(self, variables: Data) -> Data:
+        filter = compile_filter(Agent, {"key": {"gte": variables["from"]}})
+        (rows,) = await self._load([PageKey(shape(AGENTS, 50, BY_KEY, filter))])
+        ids = [row[ID] for row in rows[:50]]
+        remembered, (ties, agents) = await asyncio.gather(self._pages(memories(5), ids), self._ties(ids))
+        edges = [
+            {"node": {"id": row[ID], "name": row[NAME], "memories": memories_json(own),
+                      "relationships": ties_json(page, agents)}}
+            for row, own, page in zip(rows, remembered, ties, strict=False)
+        ]  # fmt: skip
+        return {"agents": {"edges": edges}}
+
+    async def friends(self, variables: Data) -> Data:
+        row = await self._agent(variables["key"])
+        (near,), friends = await self._ties([row[ID]])
+        ids = list(friends)
+        pages, others = await self._ties(ids)
+        theirs = {id: {"relationships": ties_json(page, others)} for id, page in zip(ids, pages, strict=True)}
+        edges = ties_json(near, friends)
+        for edge in edges["edges"]:
+            edge["node"] |= theirs[edge["node"]["id"]]
+        return {"agent": {"id": row[ID], "name": row[NAME], "relationships": edges}}
+
+    async def page(self, variables: Data) -> Data:
+        filter = compile_filter(Agent, {"socialEnergy": {"gte": variables["energy"]}})
+        cursor = variables.get("after")
+        after = tuple(orjson.loads(urlsafe_b64decode(cursor))) if cursor else ()
+        (rows,) = await self._load([PageKey(shape(AGENTS, 20, BY_NAME, filter, after=bool(after)), after=after)])
+        shown = rows[:20]
+        end = urlsafe_b64encode(orjson.dumps(shown[-1][-2:])).decode() if shown else None
+        info = {"hasNextPage": len(rows) > 20, "endCursor": end}
+        return {"agents": {"edges": [{"node": agent_json(row)} for row in shown], "pageInfo": info}}
+
+    async def add_memories(self, variables: Data) -> Data:
+        given = {"rows": variables["input"]["memories"]}
+        (rows,) = await self._database.transact("add", (ADD_MEMORIES, given))
+        return {"addMemories": {"memories": [memory for (memory,) in rows]}}
+
+    async def record_interactions(self, variables: Data) -> Data:
+        given = {"rows": variables["input"]["interactions"]}
+        (rows,) = await self._database.transact("record", (RECORD_INTERACTIONS, given))
+        interactions = [{"id": item["id"]} for (item,) in rows]
+        ties = [{"strength": strength} for (item,) in rows for strength in item["strengths"]]
+        return {"recordInteractions": {"interactions": interactions, "relationships": ties}}
+
+
+def ties_json(rows: list[Row], agents: dict[str, Row]) -> Data:
+    return {
+        "edges": [
+            {"strength": row[STRENGTH], "node": {"id": row[TARGET], "name": agents[row[TARGET]][NAME]}} for row in rows
+        ]
+    }
+
+
+def create_app() -> Callable[[Data, Any, Any], Awaitable[None]]:
+    """Makes the application; its lifespan opens and closes the database."""
+    url, password = os.environ["ECS_DATABASE_URL"], os.environ["ECS_DATABASE_PASSWORD"]
+    queries: dict[str, Callable[[Data], Awaitable[Data]]] = {}
+
+    async def live(receive: Any, send: Any) -> None:
+        await receive()
+        async with Database.connect(url, user="neo4j", password=password) as database:
+            reads = Reads(database)
+            queries.update(
+                Agent=reads.agent, Profile=reads.profile, Feed=reads.feed, Friends=reads.friends, Page=reads.page,
+                AddMemories=reads.add_memories, RecordInteractions=reads.record_interactions,
+            )  # fmt: skip
+            gc.collect()
+            gc.freeze()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def app(scope: Data, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return await live(receive, send)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message["body"]
+            more = message.get("more_body", False)
+        asked = orjson.loads(body)
+        try:
+            answer = orjson.dumps({"data": await queries[asked["operationName"]](asked["variables"])})
+        except Exception as error:  # whatever it is, the load generator must see it
+            answer = orjson.dumps({"errors": [{"message": repr(error)}]})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+        return None
+
+    return app
