@@ -5,7 +5,7 @@ that neither ties nor floats nor concurrent inserts and deletes can lose or repe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -48,6 +48,15 @@ class PageShape:
     inclusive: bool = False
     skip: int = 0
     fields: Fields = None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Computed once: it would be most of what it costs to look up a key.
+        own = (self.listing, self.order, self.limit, self.backward, self.after, self.before, self.inclusive)
+        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def lane(self) -> str:
