@@ -170,10 +170,10 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
     return f"({code} if {value} is not None else None)" if nullable else code
 
 
-@cache
-def writer(row: type[T]) -> Callable[[T], list[Any]]:
+@lru_cache(maxsize=1024)
+def writer(row: type[T], chosen: Fields = None) -> Callable[[T], list[Any]]:
     """Makes the function that turns an object into the list, of JSON's types alone, that `reader` takes."""
-    values = ", ".join(_plain(column) for column in columns(row))
+    values = ", ".join(_plain(column) for column in columns(row) if chosen is None or column.field in chosen)
     return eval(f"lambda r: [{values}]", {"orjson": orjson})  # noqa: S307 — the model's own names
 
 

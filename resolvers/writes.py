@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from graph.advance import AdvanceResult, System, advance
-from graph.database import Database
+from graph.database import Database, Run
 from graph.errors import SocietyError
 from graph.events import Event, EventKind
-from graph.writes.change import Answer, Change
+from graph.writes.change import Announce, Answer, Change, Transact, transacting
 from graph.writes.group import write_group
 from resolvers.coalescer import Lane
 
@@ -35,8 +35,10 @@ class Writes:
         deadline: float,
         largest: int = LARGEST,
         in_flight: int = 1,
+        transact: Transact | None = None,
     ) -> None:
         self._database = database
+        self._transact = transact or transacting(database)
         self._publish = publish
         self._max_agents = max_agents
         self._deadline = deadline
@@ -50,11 +52,10 @@ class Writes:
         return answer.result
 
     async def _write(self, _: Any, changes: Sequence[Change]) -> list[Answer]:
-        answers = await self._database.transaction(
-            "write",
-            lambda run: write_group(run, changes, max_agents=self._max_agents),
-            deadline=self._deadline,
-        )
+        async def work(run: Run, announce: Announce) -> list[Answer]:
+            return await write_group(run, changes, max_agents=self._max_agents, announce=announce)
+
+        answers: list[Answer] = await self._transact("write", work, self._deadline)
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]
         if events:
             await self._publish(events)
@@ -71,7 +72,13 @@ class Writes:
 
         seconds = by.total_seconds()
         return await advance(
-            self._database, key=key or uuid4().hex, agents=agents, by=seconds, systems=systems, progress=tell
+            self._database,
+            key=key or uuid4().hex,
+            agents=agents,
+            by=seconds,
+            systems=systems,
+            progress=tell,
+            transact=self._transact,
         )
 
     async def close(self) -> None:

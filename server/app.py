@@ -15,11 +15,15 @@ from graph.database import Database, Observer, Pool
 from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
 from resolvers import valkey
+from resolvers.cache import Cache
+from resolvers.closing import Transactions
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.documents import Documents
+from resolvers.epoch import Epoch
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
+from resolvers.tags import Tags
 from resolvers.writes import Writes
 from schema.root import build_schema
 from server.graphiql import mount_assets
@@ -44,19 +48,29 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     async def read(shape: Shape, keys: list[Any]) -> list[Any]:
         return await fetch(database, shape, keys, settings.deadline)
 
+    async def redis_answers() -> bool:
+        return redis is not None and await valkey.answers(redis)
+
     coalescer = Coalescer(read)
+    epoch, cache, transactions = Epoch(database, redis_answers), None, None
+    if redis is not None and settings.caches:
+        tags = Tags(redis)
+        cache, transactions = Cache(coalescer, redis, tags, epoch), Transactions(database, tags, epoch)
 
     events = EventLog(redis)
-    writes = Writes(database, events.publish, max_agents=settings.max_agents, deadline=settings.deadline)
+    writes = Writes(
+        database,
+        events.publish,
+        max_agents=settings.max_agents,
+        deadline=settings.deadline,
+        transact=transactions.transact if transactions else None,
+    )
 
     def make_context() -> Context:
-        return Context(Loaders(coalescer), writes, events)
+        return Context(Loaders(cache or coalescer), writes, events)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
-
-    async def redis_answers() -> bool:
-        return redis is not None and await valkey.answers(redis)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -69,6 +83,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 await asyncio.gather(expiring, return_exceptions=True)
                 await writes.close()
                 await events.close()
+                await epoch.end()
+                if cache:
+                    await cache.close()
                 await coalescer.close()
                 if redis is not None:
                     await redis.aclose()
@@ -95,6 +112,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         ],
     )
     app.state.events = events
+    app.state.cache = cache
     return app
 
 

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     database_user: str | None = Field(None, description="Its user, unless the URL names one; neo4j by default.")
     database_password: SecretStr | None = Field(None, description="Its password, unless the URL has it.")
     redis_url: SecretStr | None = Field(None, description="The Redis or Valkey to use (redis://, rediss://).")
+    cache: bool | None = Field(
+        None, description="Keep answers in Redis and in the workers; by default unless followers may lag (neo4j://)."
+    )
     pool_size: int = Field(50, ge=1, le=1000, description="Database connections a worker may hold.")
     pool_acquisition_timeout: float = Field(10.0, gt=0, description="How long a query waits for a connection.")
     pool_lifetime: float = Field(3600.0, gt=0, description="How old a connection may become.")
@@ -71,6 +74,11 @@ class Settings(BaseSettings):
     @property
     def processes(self) -> int:
         return self.workers or (4 if self.database_url else 1)
+
+    @property
+    def caches(self) -> bool:
+        # What is read from a follower may be older than the version that it would be kept under.
+        return not self.database_login()[0].startswith("neo4j") if self.cache is None else self.cache
 
     def database_login(self) -> tuple[str, str, str]:
         """Splits the database's URL into the address, the user and the password."""
