@@ -1,12 +1,14 @@
 """Answers to keys as JSON, so that they can be kept elsewhere and read back as they were."""
 
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from graph.lookups import Lookup
+from graph.lookups import Lookup, LookupKey
 from graph.pages import FloatSummary, Listing, Page, PageShape, SummaryShape
-from graph.reads import Key
+from graph.reads import Key, Shape
 from graph.rows import reader, writer
 
 
@@ -40,19 +42,29 @@ def unpack_answer(key: Key, packed: bytes) -> Any:
             return found
 
 
-def name_key(key: Key) -> bytes:
-    """Writes down what a key asks for, the same in every process."""
-    shape: Any = key.shape
+@lru_cache(maxsize=1024)
+def name_shape(shape: Shape) -> str:
+    """A digest of what the keys of a shape ask for, the same in every process."""
     listing: Any = getattr(shape, "listing", shape)
     match listing:
         case Listing(edge=edge, direction=direction, filter=filter):
             what: Any = (edge.name, direction.value, filter and (filter.text, filter.parameters))
         case _:
             what = shape.lane
-    cut = (
-        (shape.order, shape.limit, shape.backward, shape.after, shape.before, shape.inclusive, shape.skip, shape.fields)
-        if isinstance(shape, PageShape)
-        else getattr(shape, "fields", None)
-    )
-    asked = [getattr(key, name, None) for name in ("key", "parent", "after", "before")]
-    return repr((type(shape).__name__, what, cut, asked)).encode()
+    cut: Any = getattr(shape, "fields", None)
+    if isinstance(shape, PageShape):
+        ends = (shape.backward, shape.after, shape.before, shape.inclusive)
+        cut = (cut, shape.order, shape.limit, ends, shape.skip)
+    return blake2b(repr((type(shape).__name__, what, cut)).encode(), digest_size=12).hexdigest()
+
+
+def name_key(key: Key) -> tuple[str, str]:
+    """Says whom a key asks about, and what in as few letters as nothing else is named by."""
+    owner = key.key if isinstance(key, LookupKey) else getattr(key, "parent", None)
+    rest: Any = (getattr(key, "after", ()), getattr(key, "before", ()))
+    if isinstance(owner, tuple):
+        owner, *rest = owner
+    if not any(rest):
+        return str(owner), name_shape(key.shape)
+    digest = blake2b(repr(rest).encode(), digest_size=12).hexdigest()
+    return str(owner), f"{name_shape(key.shape)}:{digest}"

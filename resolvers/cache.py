@@ -8,13 +8,11 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from graph.edges import INTERACTIONS, LEARNED, RELATES_TO, REMEMBERS, Direction
 from graph.errors import SocietyError
@@ -24,8 +22,8 @@ from graph.pages import CountKey, PageKey, SummaryKey
 from graph.reads import Key
 from graph.writes.change import Part
 from resolvers.epoch import Epoch
+from resolvers.far import Far, Name
 from resolvers.loaders import Source
-from resolvers.stream import apart
 from resolvers.tags import Tag, Tags
 
 log = logging.getLogger("ecs.cache")
@@ -45,8 +43,6 @@ OTHER_SECONDS = 300
 # How long Redis may take before it is passed over, and for how long then.
 PATIENCE = 0.25
 REST = 1.0
-# Batches on their way to Redis; more are not kept there.
-MOST_SENDING = 64
 
 PARTS = {
     REMEMBERS.name: Part.MEMORIES,
@@ -158,6 +154,9 @@ class Near:
         self.shrink(1.0)
 
 
+NOWHERE = Name()
+
+
 @dataclass(slots=True)
 class Question:
     """A key that could be cached, its place among those asked for and the stamp that holds."""
@@ -165,7 +164,7 @@ class Question:
     place: int
     key: Key
     stamp: bytes
-    name: str = field(default="")
+    name: Name = NOWHERE
 
 
 class Cache:
@@ -178,11 +177,10 @@ class Cache:
         self.counts = Counts()
         self.near = near or Near()
         self._source = source
-        self._redis: Any = redis
+        self._far = Far(redis)
         self._tags = tags
         self._epoch = epoch
         self._resting_until = float("-inf")
-        self._sending: set[asyncio.Task[None]] = set()
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
@@ -242,8 +240,8 @@ class Cache:
             each.name = far_name(each.key)
         try:
             async with asyncio.timeout(PATIENCE):
-                found: list[bytes | None] = await apart(self._redis.mget([each.name for each in questions]))
-        except (RedisError, OSError, TimeoutError) as error:
+                found = await self._far.get([each.name for each in questions])
+        except (SocietyError, TimeoutError) as error:
             self._rest(error)
             found = [None] * len(questions)
         missing: list[Question] = []
@@ -264,7 +262,6 @@ class Cache:
 
     def _keep(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
         """Keeps what was read, near at once and far in the background."""
-        sending: list[tuple[Question, bytes]] = []
         for each in questions:
             answer = answers[each.place]
             if not keeps(each.key, answer):
@@ -272,30 +269,14 @@ class Cache:
             packed = pack_answer(each.key, answer)
             if len(packed) <= LARGEST:
                 self._put_near(each, len(packed), answer)
-                sending.append((each, packed))
-        if sending and len(self._sending) < MOST_SENDING:
-            task = asyncio.create_task(self._send(sending))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-
-    async def _send(self, kept: Sequence[tuple[Question, bytes]]) -> None:
-        pipe = self._redis.pipeline(transaction=False)
-        for each, packed in kept:
-            pipe.set(each.name, each.stamp + b"\n" + packed, ex=seconds(each.key))
-        try:
-            await pipe.execute()
-        except (RedisError, OSError) as error:
-            self._rest(error)
+                self._far.put(each.name, each.stamp + b"\n" + packed, seconds(each.key))
 
     async def close(self) -> None:
-        for task in self._sending:
-            task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._far.close()
         await self._tags.end()
 
 
-def far_name(key: Key) -> str:
-    """Where an answer is kept in Redis: with its agent, under a digest of what was asked for."""
-    owner = key.key if isinstance(key, LookupKey) else getattr(key, "parent", "")
-    owner = owner if isinstance(owner, str) else owner[0]
-    return f"ecs:v:{{{owner}}}:{blake2b(name_key(key), digest_size=16).hexdigest()}"
+def far_name(key: Key) -> Name:
+    """Where an answer is kept in Redis: with its agent."""
+    owner, asked = name_key(key)
+    return Name(f"ecs:v:{{{owner}}}:{asked}")
