@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -60,10 +60,10 @@ def name_shape(shape: Shape) -> str:
 
 def name_key(key: Key) -> tuple[str, str]:
     """Says whom a key asks about, and what in as few letters as nothing else is named by."""
-    owner = key.key if isinstance(key, LookupKey) else getattr(key, "parent", None)
-    rest: Any = (getattr(key, "after", ()), getattr(key, "before", ()))
+    owner: Any = key.key if isinstance(key, LookupKey) else getattr(key, "parent", None)
+    rest: list[Any] = [getattr(key, "after", ()), getattr(key, "before", ())]
     if isinstance(owner, tuple):
-        owner, *rest = owner
+        owner, *rest = cast("tuple[Any, ...]", owner)
     if not any(rest):
         return str(owner), name_shape(key.shape)
     digest = blake2b(repr(rest).encode(), digest_size=12).hexdigest()

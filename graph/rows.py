@@ -127,8 +127,10 @@ class Unread:
 
 def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
     """Makes the function that makes an object of some fields, which is an instance of its type nonetheless."""
-    unread = {item.name: Unread() for item in fields(row) if item.name not in chosen}
-    kind, new = type(row.__name__, (row,), unread), object.__new__
+    own: dict[str, Any] = {item.name: Unread() for item in fields(row) if item.name not in chosen}
+    own |= {"__eq__": lambda self, other: vars(self) == vars(other), "__hash__": None}
+    own["__repr__"] = lambda self: f"{row.__name__}({', '.join(f'{name}={vars(self)[name]!r}' for name in chosen)})"
+    kind, new = type(row.__name__, (row,), own), object.__new__
 
     def make(**values: Any) -> Any:
         made = new(kind)
