@@ -127,9 +127,15 @@ class Unread:
 
 def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
     """Makes the function that makes an object of some fields, which is an instance of its type nonetheless."""
-    own: dict[str, Any] = {item.name: Unread() for item in fields(row) if item.name not in chosen}
-    own |= {"__eq__": lambda self, other: vars(self) == vars(other), "__hash__": None}
-    own["__repr__"] = lambda self: f"{row.__name__}({', '.join(f'{name}={vars(self)[name]!r}' for name in chosen)})"
+
+    def equal(self: Any, other: Any) -> bool:
+        return isinstance(other, row) and vars(self) == vars(other)
+
+    def write(self: Any) -> str:
+        return f"{row.__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    unread = {item.name: Unread() for item in fields(row) if item.name not in chosen}
+    own: dict[str, Any] = {**unread, "__eq__": equal, "__repr__": write}
     kind, new = type(row.__name__, (row,), own), object.__new__
 
     def make(**values: Any) -> Any:
