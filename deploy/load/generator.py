@@ -97,16 +97,17 @@ def generating(
         folder = Path(name)
         program = build(folder)
         write_plan(folder / "plan", url, arrivals, requests)
-        with (folder / "errors").open("w+b") as errors:
-            # One thread of its own leaves the rest of the machine to the servers.
-            process = subprocess.Popen(
-                [program, folder / "plan"], stdout=subprocess.PIPE, stderr=errors, env=os.environ | {"GOMAXPROCS": "1"}
-            )
+        # One thread of its own leaves the rest of the machine to the servers.
+        environment = os.environ | {"GOMAXPROCS": "1"}
+        command = [program, folder / "plan"]
+        with (
+            (folder / "errors").open("wb") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,
+        ):
             try:
                 yield answers(process, folder / "errors")
             finally:
                 process.kill()
-                process.wait()
 
 
 def answers(process: "subprocess.Popen[bytes]", errors: Path) -> Iterator[Answer]:
