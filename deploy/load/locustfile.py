@@ -20,7 +20,7 @@ PERSONS: list[Person] = []
 @events.test_start.add_listener
 def read_society(environment: Any, **_: Any) -> None:
     """Asks who there is, once for all users."""
-    client = HttpUser(environment).client
+    client = SimulatedAgent(environment).client
     after, more, nodes = None, True, []
     while more:
         answer = client.post("/graphql", json={"query": SOCIETY, "variables": {"after": after}}, name="society").json()
