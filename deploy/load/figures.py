@@ -26,26 +26,30 @@ class Figures:
     """What a run has come to so far.
 
     Failed requests count in the percentiles too, those without an answer with the time that was waited for it. What
-    was due before `since`, in seconds, counts among the failures only.
+    was due before `since`, in seconds, counts nowhere but in `early_errors`.
     """
 
     def __init__(self, since: float = 0.0) -> None:
         self.since = since
         self.count = 0
+        self.early_errors = 0
         self.operations = {each.label: Tally() for each in OPERATIONS}
         self.said: dict[str, str] = {}
         self.sent_late = array("d")
 
     def add(self, answer: Answer) -> None:
-        tally = self.operations[answer.operation.label]
         self.count += 1
         if answer.code != OK:
-            tally.errors[answer.code] += 1
             self.said.setdefault(answer.code, answer.message)
-        if answer.due >= self.since:
-            tally.due.append(answer.due)
-            tally.latencies.append(answer.latency)
-            self.sent_late.append(answer.sent_late)
+        if answer.due < self.since:
+            self.early_errors += answer.code != OK
+            return
+        tally = self.operations[answer.operation.label]
+        tally.due.append(answer.due)
+        tally.latencies.append(answer.latency)
+        self.sent_late.append(answer.sent_late)
+        if answer.code != OK:
+            tally.errors[answer.code] += 1
 
     @property
     def errors(self) -> Counter[str]:

@@ -35,10 +35,6 @@ class Arrivals:
     connections: int = 512
     timeout: float = 30.0
 
-    @property
-    def seconds(self) -> float:
-        return self.requests / self.rate
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -9,7 +9,7 @@ nobody asked meanwhile there is `make load`.
 from random import Random
 from typing import Any
 
-from locust import HttpUser, constant_pacing, events, task
+from locust import HttpUser, constant_pacing, events, task  # pyright: ignore[reportMissingImports]
 
 from deploy.load.operations import OPERATIONS, SOCIETY, Operation, Person, draw, persons_of
 

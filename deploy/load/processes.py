@@ -12,6 +12,7 @@ import psutil
 API, NEO4J, VALKEY, GENERATOR = "API", "Neo4j", "Valkey", "load generator"
 SERVERS = (API, NEO4J, VALKEY)
 ROLES = {"java": NEO4J, "valkey-server": VALKEY, "redis-server": VALKEY, "generator": GENERATOR}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PERIOD = 1.0
 
 Find = Callable[[], Iterable[psutil.Process]]
@@ -27,8 +28,9 @@ def own_children() -> list[psutil.Process]:
 
 
 def family_behind(url: str) -> Find:
-    """Finds who listens at a URL's port on this machine, with the processes they started."""
-    port = urlsplit(url).port
+    """Finds who listens at a URL's port, with the processes they started; nobody, if it names another machine."""
+    parts = urlsplit(url)
+    port = parts.port if parts.hostname in LOOPBACK else None
 
     def find() -> set[psutil.Process]:
         pids = {

@@ -50,8 +50,10 @@ def report(result: Result, title: str, plot: Path, out: Console) -> None:
     told = "not told by the server" if result.hit_rate is None else f"{result.hit_rate:.1%}"
     (late,) = percentiles(figures.sent_late, (0.99,))
     out.print(f"Cache hits: {told}. Of these latencies the generator's own delay, p99: {late * 1000:.1f} ms.")
-    for code, number in figures.errors.most_common():
-        out.print(f"[red]{code}[/]: {number:,} times, the first time as {figures.said[code]!r}", soft_wrap=True)
+    if figures.early_errors:
+        out.print(f"[red]{figures.early_errors:,} requests failed while all warmed up[/], and are not in the table.")
+    for code, message in figures.said.items():
+        out.print(f"[red]{code}[/]: {figures.errors[code]:,} times; the first was {message!r}", soft_wrap=True)
     try:
         write_plot(plot, figures, watch, title)
     except ImportError:

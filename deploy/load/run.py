@@ -4,6 +4,7 @@ Requests arrive at a constant rate whether or not the server keeps up, and a lat
 the request was due, so that a server that stalls is charged for everybody who would have asked meanwhile.
 """
 
+import resource
 import signal
 import sys
 import time
@@ -57,12 +58,18 @@ def showing(arrivals: Arrivals) -> Iterator[Callable[[Answer, Figures], None]]:
             passed = time.monotonic() - shown
             if passed >= 1 or figures.count == arrivals.requests:
                 (p95,) = percentiles(latest, (0.95,))
-                now = f"p95 {p95 * 1000:,.0f} ms, {figures.errors.total():,} errors"
+                now = f"p95 {p95 * 1000:,.0f} ms, {figures.errors.total() + figures.early_errors:,} errors"
                 progress.update(task, completed=figures.count, now=now)
                 shown = time.monotonic()
                 latest.clear()
 
         yield show
+
+
+def allow_files() -> None:
+    """Lets this process and those it starts open as many files as the system allows: a connection is one for each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main(
@@ -73,7 +80,9 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 5.0,
     warm_up: Annotated[float, typer.Option(min=0, help="How many seconds before that are not measured.")] = 15.0,
     period: Annotated[float, typer.Option(min=0.1, help="How many seconds lie between an agent's turns.")] = 20.0,
-    connections: Annotated[int, typer.Option(min=1, help="How many connections there are at most.")] = 512,
+    connections: Annotated[
+        int | None, typer.Option(min=1, help="How many connections there are at most; one for each agent unless given.")
+    ] = None,
     memory_limit: Annotated[
         int | None, typer.Option(help="Bytes that embedded servers divide among them; the machine's unless given.")
     ] = None,
@@ -86,6 +95,7 @@ def main(
     """
     # Ended from outside, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    allow_files()
 
     def load(url: str, find: Find) -> None:
         persons = read_society(url, agents)
@@ -93,7 +103,7 @@ def main(
         requests = max(1, round((minutes * 60 + warm_up) * rate))
         title = f"{len(persons):,} agents, a turn every {period:g} s: {rate:,.0f} requests/s for {minutes:g} min"
         out.print(f"{title}, after {warm_up:g} s to warm up")
-        arrivals = Arrivals(requests=requests, rate=rate, connections=connections)
+        arrivals = Arrivals(requests=requests, rate=rate, connections=connections or len(persons))
         report(measure(url, persons, arrivals, find, warm_up), title, plot, out)
 
     try:

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from deploy.bench.systems import PROJECT, run_system
 from deploy.load import cache_hits
-from deploy.load.figures import percentiles
-from deploy.load.generator import Arrivals, missing
-from deploy.load.operations import OPERATIONS, SOCIETY
+from deploy.load.figures import Figures, by_time, percentiles
+from deploy.load.generator import OK, Answer, Arrivals, missing
+from deploy.load.operations import CONTEXT, OPERATIONS, SOCIETY
 from deploy.load.processes import API, family_behind
 from deploy.load.report import report
 from deploy.load.run import measure
@@ -43,7 +43,7 @@ async def test_a_short_run(servers: EmbeddedServers, database: Database, tmp_pat
         assert len({person.key for person in persons}) == AGENTS
         result = measure(url, persons, Arrivals(requests=180, rate=45), family_behind(url), warm_up=1.0)
     figures, watch = result.figures, result.watch
-    assert (figures.count, figures.errors, figures.said) == (180, {}, {})
+    assert (figures.count, figures.errors, figures.early_errors, figures.said) == (180, {}, 0, {})
     for tally in figures.operations.values():
         # Of the 60 of each operation those of the first second are not counted.
         assert len(tally.latencies) == 45
@@ -84,6 +84,15 @@ def test_a_server_that_is_away_is_said_in_a_line(tmp_path: Path):
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.load.run", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_what_fails_while_all_warms_up_is_told_apart():
+    figures = Figures(since=1.0)
+    for due, code in ((0.5, "TIMEOUT"), (0.5, OK), (1.5, "TIMEOUT"), (1.5, OK), (1.6, "HTTP_503")):
+        figures.add(Answer(CONTEXT, due=due, sent_late=0.0, latency=due, code=code, message="said"))
+    assert (figures.count, figures.early_errors, figures.errors) == (5, 1, {"TIMEOUT": 1, "HTTP_503": 1})
+    assert figures.all_latencies() == [1.5, 1.5, 1.6]
+    assert by_time(figures.operations["context"], [1.0, 1.6]) == [[1.5, 1.5, 1.5], [1.6, 1.6, 1.6]]
 
 
 @given(st.lists(st.floats(0, 100), min_size=1), st.lists(st.floats(0.01, 1), min_size=1))
