@@ -9,7 +9,7 @@ nobody asked meanwhile there is `make load`.
 from random import Random
 from typing import Any
 
-from locust import HttpUser, constant_pacing, events, task  # pyright: ignore[reportMissingImports]
+from locust import HttpUser, StopUser, constant_pacing, events, task  # pyright: ignore[reportMissingImports]
 
 from deploy.load.operations import OPERATIONS, SOCIETY, Operation, Person, draw, persons_of
 
@@ -20,6 +20,8 @@ PERSONS: list[Person] = []
 @events.test_start.add_listener
 def read_society(environment: Any, **_: Any) -> None:
     """Asks who there is, once for all users."""
+    # Locust hands it on to users only after this.
+    SimulatedAgent.host = environment.host or SimulatedAgent.host
     client = SimulatedAgent(environment).client
     after, more, nodes = None, True, []
     while more:
@@ -37,6 +39,9 @@ class SimulatedAgent(HttpUser):
     wait_time = constant_pacing(PERIOD)
 
     def on_start(self) -> None:
+        if not PERSONS:
+            # Why is said above, where they were asked for.
+            raise StopUser
         self.random = Random()  # noqa: S311
         self.person = self.random.choice(PERSONS)
 

@@ -26,7 +26,7 @@ from deploy.load.generator import Answer, Arrivals, GeneratorError, generating, 
 from deploy.load.operations import OPERATIONS, Person, take_turns
 from deploy.load.processes import Find, Watch, family_behind, own_children
 from deploy.load.report import Result, report
-from deploy.load.society import FEWEST_PERSONS, embedded, read_society
+from deploy.load.society import FEWEST_PERSONS, embedded, prime, read_society
 from graph.embedded.servers import EmbeddedError
 
 out = Console(highlight=False)
@@ -99,6 +99,7 @@ def main(
 
     def load(url: str, find: Find) -> None:
         persons = read_society(url, agents)
+        prime(url, persons[0])
         rate = len(persons) * len(OPERATIONS) / period
         requests = max(1, round((minutes * 60 + warm_up) * rate))
         title = f"{len(persons):,} agents, a turn every {period:g} s: {rate:,.0f} requests/s for {minutes:g} min"

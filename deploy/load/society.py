@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -15,10 +16,11 @@ from platformdirs import user_cache_path
 from deploy.bench.compare import seed
 from deploy.bench.systems import PROJECT, run_system
 from deploy.load.generator import GeneratorError
-from deploy.load.operations import SOCIETY, Person, persons_of
+from deploy.load.operations import OPERATIONS, SOCIETY, Person, draw, persons_of
 from graph.embedded.servers import EmbeddedServers
 
 FEWEST_PERSONS = 2
+TRIES = 5
 
 
 @contextmanager
@@ -51,6 +53,22 @@ def read_society(url: str, most: int) -> list[Person]:
     return persons_of(nodes[:most])
 
 
+def prime(url: str, person: Person) -> None:
+    """Lets one agent take a turn: a database that has just started needs seconds for its first writes.
+
+    Under a load that does not wait they would end in a queue that never empties. Raises GeneratorError.
+    """
+    for operation in OPERATIONS:
+        for patience in range(TRIES - 1, -1, -1):
+            try:
+                ask(url, operation.document, draw(operation, person, Random(1)))  # noqa: S311
+            except GeneratorError:
+                if not patience:
+                    raise
+            else:
+                break
+
+
 def ask(url: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
     """Asks one query. Raises GeneratorError."""
     body = orjson.dumps({"query": document, "variables": variables})
@@ -61,5 +79,5 @@ def ask(url: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise GeneratorError(f"{url} cannot be asked: {error}") from None
     if errors := answer.get("errors"):
-        raise GeneratorError(f"{url} does not tell who its agents are: {errors[0].get('message')}")
+        raise GeneratorError(f"{url} answers with an error: {errors[0].get('message')}")
     return answer["data"]
