@@ -9,7 +9,8 @@ nobody asked meanwhile there is `make load`.
 from random import Random
 from typing import Any
 
-from locust import HttpUser, StopUser, constant_pacing, events, task  # pyright: ignore[reportMissingImports]
+from locust import HttpUser, constant_pacing, events, task  # pyright: ignore[reportMissingImports]
+from locust.exception import StopUser  # pyright: ignore[reportMissingImports]
 
 from deploy.load.operations import OPERATIONS, SOCIETY, Operation, Person, draw, persons_of
 
