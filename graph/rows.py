@@ -128,10 +128,10 @@ class Unread:
 def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
     """Makes the function that makes an object of some fields, which is an instance of its type nonetheless."""
 
-    def equal(self: Any, other: Any) -> bool:
+    def equal(self: object, other: object) -> bool:
         return isinstance(other, row) and vars(self) == vars(other)
 
-    def write(self: Any) -> str:
+    def write(self: object) -> str:
         return f"{row.__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     unread = {item.name: Unread() for item in fields(row) if item.name not in chosen}

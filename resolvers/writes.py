@@ -15,6 +15,8 @@ from resolvers.coalescer import Lane
 
 # Rows in one transaction; a larger change has one of its own.
 LARGEST = 1000
+# Seconds that a transaction should take at most, so that nobody waits long for the next one.
+PACE = 1.0
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -42,7 +44,7 @@ class Writes:
         self._publish = publish
         self._max_agents = max_agents
         self._deadline = deadline
-        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size)
+        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size, pace=PACE)
 
     async def commit(self, change: Change) -> dict[str, Any]:
         """Writes a change and returns its payload's fields, once they are in the database to stay."""

@@ -29,6 +29,7 @@ from schema.root import build_schema
 from server.graphiql import mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
+from server.memory import MemoryMonitor, measure
 from server.rest import AgentMemories
 from server.settings import Settings, load_documents, load_settings, reveal
 from server.websocket import GraphQLSocketEndpoint
@@ -69,18 +70,21 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     def make_context() -> Context:
         return Context(Loaders(cache or coalescer), writes, events)
 
+    memory = MemoryMonitor(measure(settings.memory_limit, settings.processes))
+
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database:
-            expiring = asyncio.create_task(keep_expiring(database))
+            tasks = [asyncio.create_task(each) for each in (keep_expiring(database), memory.watch())]
             try:
                 yield
             finally:
-                expiring.cancel()
-                await asyncio.gather(expiring, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await writes.close()
                 await events.close()
                 await epoch.end()
@@ -90,7 +94,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 if redis is not None:
                     await redis.aclose()
 
-    health = Health(database_answers, redis_answers if redis else None)
+    health = Health(database_answers, redis_answers if redis else None, memory.report)
     schema, documents = build_schema(), Documents(redis, load_documents(settings.trusted_documents))
     graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
     sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)

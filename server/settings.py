@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     log_level: LEVELS = Field("info", description="debug, info, warning, error or critical.")
     deadline: float = Field(10.0, gt=0, le=300, description="How long a request may take, its queries included.")
     max_agents: int = Field(10_000, ge=1, description="How many agents the society may have.")
-    memory_limit: int = Field(2_000_000_000, ge=100_000_000, description="How much memory the API should stay under.")
+    memory_limit: int = Field(
+        2_000_000_000, ge=100_000_000, description="How much memory the API's workers may use together."
+    )
     trusted_documents: Path | None = Field(
         None, description="A JSON file of documents by their hashes; no others are executed then."
     )

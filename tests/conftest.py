@@ -60,6 +60,7 @@ def settings(servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory)
         redis_url=servers.redis_url,
         # Tests write to the database behind its back.
         cache=False,
+        workers=1,
         data_dir=tmp_path_factory.mktemp("unused"),
     )
 
