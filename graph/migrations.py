@@ -34,6 +34,12 @@ def full_text(name: str, label: str) -> str:
     return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content] {options}"
 
 
+def memory_search() -> str:
+    """An index of memories' words, stemmed, and of whose they are: a search of one agent's costs what those cost."""
+    options = "OPTIONS {indexConfig: {`fulltext.analyzer`: 'english', `fulltext.eventually_consistent`: true}}"
+    return f"CREATE FULLTEXT INDEX memory_search IF NOT EXISTS FOR (n:Memory) ON EACH [n.content, n.agentId] {options}"
+
+
 def without(index: str) -> str:
     return f"DROP INDEX {index} IF EXISTS"
 
@@ -101,6 +107,14 @@ MIGRATIONS = (
             without("knowledge_content"),
             full_text("memory_text", "Memory"),
             full_text("knowledge_text", "Knowledge"),
+        ),
+    ),
+    Migration(
+        6,
+        "memories are found by their words, of all agents or of one",
+        (
+            without("memory_text"),
+            memory_search(),
         ),
     ),
 )

@@ -35,6 +35,12 @@ def encode_cursor(mark: str, position: Values) -> str:
 
 def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: Sequence[Order]) -> Values:
     """Reads a position back. Raises BadInput for what is no cursor of ours or belongs to another list."""
+    kinds = [column.type for column in order_columns(edge, order)]
+    return decode_position(cursor, argument=argument, mark=mark, kinds=kinds)
+
+
+def decode_position(cursor: str, *, argument: str, mark: str, kinds: Sequence[Any]) -> Values:
+    """Reads a position of values of these kinds back. Raises BadInput as `decode_cursor` does."""
     malformed = BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
     if len(cursor) > LONGEST:
         raise malformed
@@ -46,8 +52,7 @@ def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: S
         raise malformed from None
     if found != mark:
         raise BadInput(f"{argument}: this cursor belongs to another list or order. Pass one of the same list.")
-    columns = order_columns(edge, order)
-    if len(position) != len(columns) or not all(map(fits, position, (column.type for column in columns))):
+    if len(position) != len(kinds) or not all(map(fits, position, kinds)):
         raise malformed
     return tuple(position)
 

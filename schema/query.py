@@ -10,10 +10,14 @@ from graph.errors import BadInput
 from graph.ids import TYPES, type_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
 from resolvers import steps
+from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window
 from resolvers.loaders import Step
+from resolvers.search import search_memories
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
 from schema.field import answered
+from schema.inputs import to_tree
+from schema.memory import MemoryConnection, MemoryFilter
 from schema.node import LOOKUPS, Node
 from schema.topic import Topic, TopicConnection
 
@@ -23,6 +27,11 @@ MOST_NODES = 100
 def described(annotation: Any, description: str) -> Any:
     """An argument's type with what clients read about it."""
     return Annotated[annotation, strawberry.argument(description=description)]
+
+
+def given(value: Any) -> Any:
+    """Makes what was left out None."""
+    return None if value is UNSET else value
 
 
 def node_key(id: str) -> LookupKey:
@@ -63,6 +72,17 @@ def find_agent(
             raise BadInput("agent: pass either id or key, and not the other.")
 
 
+def find_memories(
+    text: described(str, "Words to look for, of which any may be found; the more and the rarer, the better."),
+    agent: described(str | None, "Only what the agent with this key remembers.") = UNSET,
+    first: described(int | None, f"How many; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most.") = UNSET,
+    after: described(str | None, "Only what comes after this cursor.") = UNSET,
+    filter: described(MemoryFilter | None, "Only what passes this filter.") = UNSET,
+) -> Step:
+    window = Window(given(first), given(after))
+    return search_memories(text, agent=given(agent), window=window, filter=to_tree(given(filter)))
+
+
 def find_topic(name: str) -> Step:
     return steps.find(LookupKey(TOPIC_BY_NAME, name))
 
@@ -79,6 +99,10 @@ class Query:
         filter=AgentFilter,
         order=AgentOrder,
         description="The society's agents; by key unless told otherwise.",
+    )
+    search_memories: MemoryConnection = answered(
+        find_memories,
+        "Memories by their words, in whatever form (English is stemmed); the best first. Query syntax means nothing.",
     )
     topic: Topic | None = answered(find_topic, "The topic with this name; null if there is none.")
     topics: TopicConnection = connection(
