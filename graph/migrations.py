@@ -6,18 +6,37 @@ that processes which start at the same moment may run the same step: one that lo
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from graph.database import Database
 from graph.errors import Conflict, Internal, Unavailable
+from graph.mentions import mentions
+from graph.tables import write_mentions
+
+FILLED_AT_ONCE = 1000
+UNMENTIONED = """
+MATCH (n:Knowledge) WHERE n.id > $after AND NOT EXISTS { (n)-[:MENTIONS]->() }
+RETURN n.id, n.topicName, n.content ORDER BY n.id LIMIT $most
+"""
+# Removing what is not there takes the lock and changes nothing.
+MENTION = f"""
+UNWIND $rows AS r
+MATCH (n:Knowledge {{id: r[0]}})
+REMOVE n._lock
+WITH n, r WHERE NOT EXISTS {{ (n)-[:MENTIONS]->() }}
+{write_mentions("r[1]")}
+"""
 
 
 @dataclass(frozen=True)
 class Migration:
+    """A step: statements, and then what fills in for data of earlier versions; both may run again."""
+
     version: int
     title: str
     statements: tuple[str, ...]
+    fill: Callable[[Database], Awaitable[None]] | None = None
 
 
 def unique(label: str, property: str) -> str:
@@ -44,8 +63,18 @@ def without(index: str) -> str:
     return f"DROP INDEX {index} IF EXISTS"
 
 
-def relationship_index(name: str, property: str) -> str:
-    return f"CREATE INDEX {name} IF NOT EXISTS FOR ()-[n:RELATES_TO]-() ON (n.{property})"
+def relationship_index(name: str, *properties: str, type: str = "RELATES_TO") -> str:
+    listed = ", ".join(f"n.{each}" for each in properties)
+    return f"CREATE INDEX {name} IF NOT EXISTS FOR ()-[n:{type}]-() ON ({listed})"
+
+
+async def fill_mentions(database: Database) -> None:
+    """Writes the words of knowledge that has none; whoever comes second leaves what the first has written."""
+    after = ""
+    while rows := await database.read("unmentioned", UNMENTIONED, {"after": after, "most": FILLED_AT_ONCE}):
+        words = [(id, mentions(topic, content)) for id, topic, content in rows]
+        await database.transact("mention", (MENTION, {"rows": words}))
+        after = rows[-1][0]
 
 
 MIGRATIONS = (
@@ -111,11 +140,15 @@ MIGRATIONS = (
     ),
     Migration(
         6,
-        "memories are found by their words, of all agents or of one",
+        "memories are found by their words, knowledge by how its words begin",
         (
             without("memory_text"),
+            without("knowledge_text"),
             memory_search(),
+            relationship_index("mention_word", "word", "place", "item", type="MENTIONS"),
+            relationship_index("mention_agent_word", "agentId", "word", "place", "item", type="MENTIONS"),
         ),
+        fill_mentions,
     ),
 )
 
@@ -151,6 +184,8 @@ async def migrate(database: Database, progress: Callable[[str], None] = lambda _
         progress(f"Migration {migration.version}: {migration.title}")
         for statement in migration.statements:
             await _change(database, statement)
+        if migration.fill:
+            await migration.fill(database)
         await database.transact("migration", (RECORD, {"version": migration.version, "title": migration.title}))
     if pending:
         await database.write("migrations", AWAIT_INDEXES, deadline=310)

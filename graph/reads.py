@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from graph.database import Database
 from graph.lookups import Lookup, fetch_lookups
 from graph.pages import Listing, PageShape, SummaryShape, fetch_counts, fetch_pages, fetch_summaries
+from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies
 from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
 
 
@@ -30,6 +31,8 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     Lookup: fetch_lookups,
     MemorySearch: fetch_found,
     MemoryTally: fetch_tallies,
+    KnowledgeSearch: fetch_knowledge,
+    KnowledgeTally: fetch_knowledge_tallies,
 }
 
 

@@ -70,7 +70,7 @@ class SearchKey:
     """What is searched for, in whose possession (an agent's id, or None for everybody's), and between which bounds."""
 
     shape: Any
-    text: str
+    text: str | None
     agent: str | None = None
     after: Values = ()
     before: Values = ()

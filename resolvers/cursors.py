@@ -61,9 +61,9 @@ def fits(value: Any, kind: Any) -> bool:
     """Says whether a decoded value is one that the database compares with."""
     if kind is datetime:
         return isinstance(value, str) and is_stored_time(value)
-    if kind is float:
+    if kind in {float, int}:
         # The database has no whole numbers beyond 64 bits, and true is no number.
-        return type(value) is float or (type(value) is int and abs(value) < 2**63)
+        return (kind is float and type(value) is float) or (type(value) is int and abs(value) < 2**63)
     return isinstance(value, kind)
 
 

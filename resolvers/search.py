@@ -10,6 +10,7 @@ from graph.filters import compile_filter
 from graph.lookups import AGENT_BY_KEY, LookupKey
 from graph.model import Memory
 from graph.pages import Page, Values
+from graph.prefixes import KnowledgeSearch, KnowledgeTally, read_prefix
 from graph.search import MemorySearch, MemoryTally, SearchKey, read_words
 from resolvers.connections import Window
 from resolvers.cursors import decode_position, encode_cursor
@@ -51,9 +52,16 @@ def search_memories(text: str, *, agent: str | None, window: Window, filter: Map
     return search(shape, words, tallies, agent=agent, window=window, kinds=(float, str))
 
 
+def search_knowledge(prefix: str, *, agent: str | None, window: Window) -> Step:
+    """Searches what all know, or the agent with a key, by what somebody has typed. Raises BadInput."""
+    shape = KnowledgeSearch(window.size, after=window.after is not None)
+    tallies = KnowledgeTally(), KnowledgeTally()
+    return search(shape, read_prefix(prefix), tallies, agent=agent, window=window, kinds=(str, int, str))
+
+
 def search(
-    shape: MemorySearch,
-    words: str,
+    shape: MemorySearch | KnowledgeSearch,
+    words: str | None,
     tallies: tuple[Any, Any],
     *,
     agent: str | None,

@@ -12,11 +12,12 @@ from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
 from resolvers import steps
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window
 from resolvers.loaders import Step
-from resolvers.search import search_memories
+from resolvers.search import search_knowledge, search_memories
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
 from schema.field import answered
 from schema.inputs import to_tree
+from schema.knowledge import KnowledgeConnection
 from schema.memory import MemoryConnection, MemoryFilter
 from schema.node import LOOKUPS, Node
 from schema.topic import Topic, TopicConnection
@@ -83,6 +84,15 @@ def find_memories(
     return search_memories(text, agent=given(agent), window=window, filter=to_tree(given(filter)))
 
 
+def find_knowledge(
+    prefix: described(str, "What somebody has typed: each word of it must begin one of the topic or the content."),
+    agent: described(str | None, "Only what the agent with this key knows.") = UNSET,
+    first: described(int | None, f"How many; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most.") = UNSET,
+    after: described(str | None, "Only what comes after this cursor.") = UNSET,
+) -> Step:
+    return search_knowledge(prefix, agent=given(agent), window=Window(given(first), given(after)))
+
+
 def find_topic(name: str) -> Step:
     return steps.find(LookupKey(TOPIC_BY_NAME, name))
 
@@ -103,6 +113,11 @@ class Query:
     search_memories: MemoryConnection = answered(
         find_memories,
         "Memories by their words, in whatever form (English is stemmed); the best first. Query syntax means nothing.",
+    )
+    search_knowledge: KnowledgeConnection = answered(
+        find_knowledge,
+        "Knowledge by the beginnings of words, whatever their case and diacritics; by the word that is found first, "
+        "then what has it in its topic before what has it in its content.",
     )
     topic: Topic | None = answered(find_topic, "The topic with this name; null if there is none.")
     topics: TopicConnection = connection(

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from graph.prefixes import LONGEST_PREFIX
 from graph.search import LONGEST_SEARCH
 from tests.api.conftest import Ask, Read
 from tests.conftest import Api
-from tests.mutations import ADD, FORGET, create, done
+from tests.mutations import ADD, DELETE, FORGET, LEARN, create, done
 
 MEMORIES = """query($text: String!, $agent: String, $first: Int, $after: String, $filter: MemoryFilter) {
   searchMemories(text: $text, agent: $agent, first: $first, after: $after, filter: $filter) {
@@ -156,3 +157,100 @@ async def test_ties_are_cut_by_id_however_many_there_are(api: Api):
     first = (await api(MEMORIES, text="rain", first=3))["data"]["searchMemories"]
     assert [edge["node"]["id"] for edge in first["edges"]] == seen[:3]
     assert first["totalCount"] == 900
+
+
+KNOWLEDGE = """query($prefix: String!, $agent: String, $first: Int, $after: String) {
+  searchKnowledge(prefix: $prefix, agent: $agent, first: $first, after: $after) {
+    edges { cursor node { id } } nodes { content agent { key } topic { name } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount
+  } }"""
+FACTS = [
+    ("ada", "tea", "Brew it at 80 °C."),
+    ("ada", "Paris", "The sewers lead to the river."),
+    ("ada", "Éponine", "She sang; she fell."),
+    ("bo", "Teapots", "Some are older than tea itself."),
+    ("bo", "trains", "The one to Łódź is late. Teams wait."),
+    ("bo", "!!!", "???"),
+]
+
+
+async def learn(api: Api, *facts: tuple[str, str, str]) -> None:
+    given = [{"agent": agent, "topic": topic, "content": content, "confidence": 0.5} for agent, topic, content in facts]
+    await done(api, LEARN, knowledge=given)
+
+
+@pytest.fixture
+async def typed(api: Api):
+    """Gives the topics that a search of knowledge finds, in a society that has just learned."""
+    await create(api, "ada", "bo")
+    await learn(api, *FACTS)
+
+    async def search(prefix: str, **given: Any) -> list[str]:
+        answer = await api(KNOWLEDGE, prefix=prefix, **given)
+        assert "errors" not in answer, answer["errors"]
+        found = answer["data"]["searchKnowledge"]
+        assert found["totalCount"] == len(found["nodes"])
+        return [node["topic"]["name"] for node in found["nodes"]]
+
+    return search
+
+
+async def test_knowledge_as_one_types(typed):
+    # By the first word that fits: tea (the topic's, the content's), teams.
+    assert await typed("t") == ["tea", "Teapots", "trains", "Paris"]
+    assert await typed("te") == ["tea", "Teapots", "trains"]
+    assert await typed("teap") == ["Teapots"]
+    assert await typed("teapots x") == []
+    assert await typed("te", agent="bo") == ["Teapots", "trains"]
+    assert await typed("sewers par") == await typed("pari RIV") == ["Paris"]
+
+
+async def test_case_and_diacritics_make_no_difference(typed):
+    for text in ("epo", "ÉPO", "e\u0301po", "Epo"):
+        assert await typed(text) == ["Éponine"]
+    for text in ("lodz", "ŁÓD", "łodz"):
+        assert await typed(text) == ["trains"]
+
+
+async def test_nothing_typed_is_everything_with_a_word(typed):
+    assert sorted(await typed("")) == sorted(await typed("  ")) == ["Paris", "Teapots", "tea", "trains", "Éponine"]
+
+
+@pytest.mark.parametrize(
+    "text", ["!!!", '"', "\\", "*", "te*", "\x00", "\U0001d518", "日本", "\U0010ffff", "\uffff", "_", "x_y"]
+)
+async def test_any_prefix_may_be_typed(typed, text: str):
+    assert await typed(text) in ([], ["tea", "Teapots", "trains"], ["tea", "Teapots", "trains", "Paris"])
+
+
+async def test_a_prefix_that_is_too_long(api: Api):
+    answer = await api(KNOWLEDGE, prefix="x" * (LONGEST_PREFIX + 1))
+    assert answer["errors"][0]["message"] == "prefix: may be 200 characters long at most, is 201."
+
+
+async def test_knowledge_page_by_page(api: Api):
+    await create(api, "ada", "bo")
+    topics = ("tea", "team", "Tee", "ten", "the")
+    facts = [(agent, topic, f"{topics[at % 4]} {topics[at % 3]} {at}") for agent in ("ada", "bo")
+             for topic in topics for at in range(12)]  # fmt: skip
+    await learn(api, *facts)
+    for agent in (None, "bo"):
+        for prefix in ("te", "tea", "", "t 1"):
+            given = {"prefix": prefix, "agent": agent}
+            whole = (await api(KNOWLEDGE, first=1000, **given))["data"]["searchKnowledge"]
+            found = [edge["node"]["id"] for edge in whole["edges"]]
+            assert len(set(found)) == len(found) == whole["totalCount"]
+            seen, after = [], None
+            while True:
+                page = (await api(KNOWLEDGE, first=7, after=after, **given))["data"]["searchKnowledge"]
+                seen += page["edges"]
+                assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
+                after = page["pageInfo"]["endCursor"]
+                if not page["pageInfo"]["hasNextPage"]:
+                    break
+            assert seen == whole["edges"]
+
+
+async def test_what_goes_is_not_found(api: Api, typed):
+    await done(api, DELETE, keys=["bo"])
+    assert await typed("te") == ["tea"]

@@ -24,7 +24,7 @@ NOT_YET = {
         "RecallWeights", "RecalledMemory", "Society", "Subgraph", "SuggestedAgent",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Query.searchKnowledge", "Query.society",
+        "Agent.network", "Agent.recall", "Query.society",
         "Topic.related",
     },
 }  # fmt: skip
