@@ -152,6 +152,14 @@ MIGRATIONS = (
     ),
 )
 
+# The SEARCH that uses it and its further property belong to the younger language.
+EMBEDDINGS = """CYPHER 25
+CREATE VECTOR INDEX memory_embedding IF NOT EXISTS FOR (n:Memory) ON (n.embedding) WITH [n.agentId]
+OPTIONS {{indexConfig: {{`vector.dimensions`: {dimension}, `vector.similarity_function`: 'cosine'}}}}"""
+EMBEDDED = """
+SHOW VECTOR INDEXES YIELD name, options WHERE name = 'memory_embedding'
+RETURN options.indexConfig['vector.dimensions']
+"""
 DONE = "MATCH (n:Migration) WHERE n.version > 0 RETURN n.version ORDER BY n.version"
 RECORD = "MERGE (n:Migration {version: $version}) ON CREATE SET n.title = $title, n.appliedAt = datetime()"
 AWAIT_INDEXES = "CALL db.awaitIndexes(300)"
@@ -187,6 +195,26 @@ async def migrate(database: Database, progress: Callable[[str], None] = lambda _
         if migration.fill:
             await migration.fill(database)
         await database.transact("migration", (RECORD, {"version": migration.version, "title": migration.title}))
-    if pending:
+    changed = await index_embeddings(database, progress)
+    if pending or changed:
         await database.write("migrations", AWAIT_INDEXES, deadline=310)
     return [migration.version for migration in pending]
+
+
+async def index_embeddings(database: Database, progress: Callable[[str], None]) -> bool:
+    """Makes the index of memories' embeddings, anew if they have another dimension by now; says whether it did.
+
+    A server that has no such index does without: memories are recalled by their words there.
+    """
+    try:
+        found = await database.read("vector index", EMBEDDED)
+        if found == [[database.dimension]]:
+            return False
+        if found:
+            await _change(database, without("memory_embedding"))
+        await _change(database, EMBEDDINGS.format(dimension=database.dimension))
+    except Internal as error:
+        progress(f"Going on without an index of embeddings, which this server does not have: {error.message[:200]}")
+        return False
+    progress(f"Indexed embeddings of {database.dimension} numbers")
+    return True

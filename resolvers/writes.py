@@ -52,7 +52,7 @@ class Writes:
     async def _write(self, _: Any, changes: Sequence[Change]) -> list[Answer]:
         answers = await self._database.transaction(
             "write",
-            lambda run: write_group(run, changes, max_agents=self._max_agents),
+            lambda run: write_group(run, changes, max_agents=self._max_agents, dimension=self._database.dimension),
             deadline=self._deadline,
         )
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]

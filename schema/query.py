@@ -1,7 +1,5 @@
 """The root of all reading."""
 
-from typing import Annotated, Any
-
 import strawberry
 from strawberry import UNSET
 
@@ -15,7 +13,7 @@ from resolvers.loaders import Step
 from resolvers.search import search_knowledge, search_memories
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
-from schema.field import answered
+from schema.field import answered, described, given
 from schema.inputs import to_tree
 from schema.knowledge import KnowledgeConnection
 from schema.memory import MemoryConnection, MemoryFilter
@@ -23,16 +21,6 @@ from schema.node import LOOKUPS, Node
 from schema.topic import Topic, TopicConnection
 
 MOST_NODES = 100
-
-
-def described(annotation: Any, description: str) -> Any:
-    """An argument's type with what clients read about it."""
-    return Annotated[annotation, strawberry.argument(description=description)]
-
-
-def given(value: Any) -> Any:
-    """Makes what was left out None."""
-    return None if value is UNSET else value
 
 
 def node_key(id: str) -> LookupKey:

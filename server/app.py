@@ -14,12 +14,14 @@ from starlette.routing import Route, WebSocketRoute
 from graph.database import Database, Observer, Pool
 from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
+from graph.writes.touch import TouchShape
 from resolvers import valkey
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.documents import Documents
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
+from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
 from server.graphiql import mount_assets
@@ -42,12 +44,15 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     redis = valkey.connect(reveal(settings.redis_url)) if settings.redis_url else None
 
     async def read(shape: Shape, keys: list[Any]) -> list[Any]:
+        if isinstance(shape, TouchShape):
+            return touches.note(keys)
         return await fetch(database, shape, keys, settings.deadline)
 
     coalescer = Coalescer(read)
 
     events = EventLog(redis)
     writes = Writes(database, events.publish, max_agents=settings.max_agents, deadline=settings.deadline)
+    touches = Touches(writes)
 
     def make_context() -> Context:
         return Context(Loaders(coalescer), writes, events)
@@ -67,6 +72,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             finally:
                 expiring.cancel()
                 await asyncio.gather(expiring, return_exceptions=True)
+                await touches.close()
                 await writes.close()
                 await events.close()
                 await coalescer.close()
@@ -107,4 +113,6 @@ def connect_database(settings: Settings, *, observe: Observer | None = None) -> 
         lifetime=settings.pool_lifetime,
         liveness_after=settings.pool_liveness_after,
     )
-    return Database.connect(url, user=user, password=password, pool=pool, observe=observe)
+    return Database.connect(
+        url, user=user, password=password, pool=pool, dimension=settings.embedding_dimension, observe=observe
+    )

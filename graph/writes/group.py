@@ -6,7 +6,7 @@ and don't end in a deadlock. Whoever holds an agent's lock alone writes what bel
 
 from collections.abc import Iterable, Sequence
 
-from graph.database import Run
+from graph.database import DIMENSION, Run
 from graph.errors import SocietyError
 from graph.writes.change import Answer, Change, Known, KnownAgent
 from graph.writes.requests import claim, settle
@@ -25,7 +25,9 @@ RETURN a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->
 """
 
 
-async def write_group(run: Run, changes: Sequence[Change], *, max_agents: int) -> list[Answer]:
+async def write_group(
+    run: Run, changes: Sequence[Change], *, max_agents: int, dimension: int = DIMENSION
+) -> list[Answer]:
     """Writes changes in one transaction, as if one after another, and answers them in their order.
 
     What keeps one change from being written is its own answer; whatever else goes wrong is raised.
@@ -34,14 +36,14 @@ async def write_group(run: Run, changes: Sequence[Change], *, max_agents: int) -
     answers = claims.answers
     done = {*answers, *(change for change, _ in claims.later)}
     pending = [change for change in changes if change not in done]
-    known = await lock(run, pending, max_agents)
+    known = await lock(run, pending, max_agents, dimension)
     for stage in stages(pending, known):
         await write_stage(run, stage, known, answers)
     await settle(run, claims, answers)
     return [answers[change] for change in changes]
 
 
-async def lock(run: Run, changes: Sequence[Change], max_agents: int) -> Known:
+async def lock(run: Run, changes: Sequence[Change], max_agents: int, dimension: int) -> Known:
     """Locks every agent that the changes touch."""
     memories = list({id for change in changes for id in change.memories()})
     owners = dict(await run(OWNERS, {"ids": memories})) if memories else {}
@@ -49,7 +51,7 @@ async def lock(run: Run, changes: Sequence[Change], max_agents: int) -> Known:
     agents = [KnownAgent(*row) for row in await run(LOCK, {"keys": keys})] if keys else []
     # What was there before the locks were taken may be gone by now.
     owners = dict(await run(OWNERS, {"ids": memories})) if owners else {}
-    return Known({agent.key: agent for agent in agents}, owners, max_agents)
+    return Known({agent.key: agent for agent in agents}, owners, max_agents, dimension)
 
 
 def stages(changes: Iterable[Change], known: Known) -> list[list[Change]]:

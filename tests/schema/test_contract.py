@@ -21,10 +21,10 @@ NOT_YET = {
     "types": {
         "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm", "CommunityConnection", "CommunityEdge",
         "DegreeBucket", "IntFilter", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge",
-        "RecallWeights", "RecalledMemory", "Society", "Subgraph", "SuggestedAgent",
+        "Society", "Subgraph", "SuggestedAgent",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Query.society",
+        "Agent.network", "Query.society",
         "Topic.related",
     },
 }  # fmt: skip
