@@ -8,6 +8,7 @@ from graph.lookups import Lookup, fetch_lookups
 from graph.pages import Listing, PageShape, SummaryShape, fetch_counts, fetch_pages, fetch_summaries
 from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies
 from graph.recall import RecallShape, fetch_candidates
+from graph.related import RelatedShape, fetch_related
 from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
 
 
@@ -35,6 +36,7 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     KnowledgeSearch: fetch_knowledge,
     KnowledgeTally: fetch_knowledge_tallies,
     RecallShape: fetch_candidates,
+    RelatedShape: fetch_related,
 }
 
 

@@ -39,6 +39,15 @@ def look_up(lookup: Lookup, name: Callable[[Any], Any]) -> Step:
     return step
 
 
+def ask(key: Callable[[Any], Key]) -> Step:
+    """Reads what a key of each object asks for."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        return (yield [key(each) for each in objects])
+
+    return step
+
+
 def find(key: LookupKey) -> Step:
     """Finds the same for all."""
 

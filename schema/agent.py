@@ -37,7 +37,7 @@ from schema.relationship import (
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
-LARGEST_WEIGHT = 1e6
+LARGEST_WEIGHT = 1_000_000
 
 
 @view(model.Persona)

@@ -254,3 +254,25 @@ async def test_knowledge_page_by_page(api: Api):
 async def test_what_goes_is_not_found(api: Api, typed):
     await done(api, DELETE, keys=["bo"])
     assert await typed("te") == ["tea"]
+
+
+async def test_topics_that_the_same_agents_know_of_are_related(api: Api):
+    await create(api, "ada", "bo", "cy")
+    await learn(
+        api,
+        *((agent, topic, "A fact.") for agent in ("ada", "bo") for topic in ("tea", "cups")),
+        *((agent, "weather", "A fact.") for agent in ("ada", "bo", "cy")),
+        ("ada", "mills", "A fact."),
+        ("cy", "ships", "A fact."),
+    )
+    query = """query($first: Int) { tea: topic(name: "tea") { related(first: $first) { id name } }
+        topics { nodes { name related(first: 1) { name } } } }"""
+    found = (await api(query))["data"]
+    # 2 of 2 and 2; 2 of 2 and 3; 1 of 2 and 1.
+    assert [each["name"] for each in found["tea"]["related"]] == ["cups", "weather", "mills"]
+    assert found["tea"]["related"][0]["id"] == "Topic:cups"
+    most = {each["name"]: [one["name"] for one in each["related"]] for each in found["topics"]["nodes"]}
+    assert most == {"cups": ["tea"], "mills": ["cups"], "ships": ["weather"], "tea": ["cups"], "weather": ["cups"]}
+    assert (await api(query, first=0))["data"]["tea"] == {"related": []}
+    (error,) = (await api(query, first=-1))["errors"][:1]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"

@@ -85,8 +85,8 @@ def test_what_is_old_and_relevant_comes_before_what_is_old_and_not():
 
 
 def test_words_and_meaning_count_alike():
-    given = [Candidate("Memory:both", 0.5, 0, text=2.0, likeness=0.9), Candidate("Memory:word", 0.5, 0, text=2.0),
-             Candidate("Memory:like", 0.5, 0, likeness=0.9), Candidate("Memory:none", 0.5, 0, likeness=0.1)]  # fmt: skip
+    kinds = {"both": (2.0, 0.9), "word": (2.0, None), "like": (None, 0.9), "none": (None, 0.1)}
+    given = [Candidate(f"Memory:{name}", 0.5, 0, text, likeness) for name, (text, likeness) in kinds.items()]
     found = {each.id.partition(":")[2]: each.relevance for each in rank(given, Weights())}
     assert found == {"both": 1.0, "word": 0.5, "like": 0.5, "none": 0.0}
 

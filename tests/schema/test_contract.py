@@ -25,7 +25,6 @@ NOT_YET = {
     },
     "fields": {
         "Agent.network", "Query.society",
-        "Topic.related",
     },
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from graph.database import Database
 from graph.migrations import fill_mentions
 from graph.reads import Key, fetch
+from graph.writes.touch import TouchShape
 from resolvers import columns, failures, run
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
@@ -161,7 +162,11 @@ async def bench(migrated: Database, coalescer: Coalescer) -> Bench:
 
 @pytest.fixture(scope="module")
 async def coalescer(migrated: Database) -> AsyncIterator[Coalescer]:
-    coalescer = Coalescer(lambda shape, keys: fetch(migrated, shape, keys, 10.0))
+    async def read(shape: Any, keys: list[Any]) -> list[Any]:
+        # What is compared must stay as it is.
+        return [None] * len(keys) if isinstance(shape, TouchShape) else await fetch(migrated, shape, keys, 10.0)
+
+    coalescer = Coalescer(read)
     yield coalescer
     await coalescer.close()
 
