@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall eval-recall lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,17 @@ bench-writes: .venv/serve ## Compare group commit with one transaction a mutatio
 
 bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 	@$(BIN)/python -m deploy.bench.events
+
+bench-recall: .venv/serve ## Measure recall and searches in a large society
+	@$(BIN)/python -m deploy.bench.recall
+
+# `make eval-recall DIR` names the directory as a further goal, which is no goal of ours.
+ifeq (eval-recall,$(firstword $(MAKECMDGOALS)))
+DIR ?= $(word 2,$(MAKECMDGOALS))
+$(eval $(wordlist 2,2,$(MAKECMDGOALS)):;@:)
+endif
+eval-recall: .venv/serve ## Measure on conversations in DIR whether recall brings the right memories
+	@$(BIN)/python -m deploy.eval.recall $(DIR) $(FLAGS)
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv

@@ -53,9 +53,9 @@ def full_text(name: str, label: str) -> str:
     return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content] {options}"
 
 
-def memory_search() -> str:
+def memory_search(analyzer: str = "english") -> str:
     """An index of memories' words, stemmed, and of whose they are: a search of one agent's costs what those cost."""
-    options = "OPTIONS {indexConfig: {`fulltext.analyzer`: 'english', `fulltext.eventually_consistent`: true}}"
+    options = f"OPTIONS {{indexConfig: {{`fulltext.analyzer`: '{analyzer}', `fulltext.eventually_consistent`: true}}}}"
     return f"CREATE FULLTEXT INDEX memory_search IF NOT EXISTS FOR (n:Memory) ON EACH [n.content, n.agentId] {options}"
 
 

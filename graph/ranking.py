@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HOUR = 3600.0
+DAY = 24 * HOUR
 
 # However long ago a memory came to mind, its recency doesn't fall below this. Among such memories age counts no
 # more, so that an old one that is relevant is never out of reach.
