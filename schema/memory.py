@@ -41,7 +41,9 @@ class Memory(Node):
 class RecalledMemory:
     memory: Memory = strawberry.field(description="The memory.")
     score: float = strawberry.field(description="The parts' sum, each times its weight.")
-    recency: float = strawberry.field(description="How recently it last came to mind: 1 for the latest of all.")
+    recency: float = strawberry.field(
+        description="How recently it last came to mind: 1 for the latest of all, and never less than its relevance."
+    )
     importance: float = strawberry.field(description="How important it is: 1 for the most important of all.")
     relevance: float = strawberry.field(
         description="How well it fits what was asked: 1 for the best, 0 for not at all."
@@ -53,7 +55,7 @@ class RecallWeights:
     recency: float | None = strawberry.field(default=1.0, description="How much it counts that it came to mind lately.")
     importance: float | None = strawberry.field(default=1.0, description="How much it counts that it is important.")
     relevance: float | None = strawberry.field(default=1.0, description="How much it counts that it fits.")
-    half_life: timedelta | None = absent("In which time recency halves.")
+    half_life: timedelta | None = absent("In which time recency halves; a day unless told.")
 
 
 @strawberry.type(description="Figures over a whole list of memories.")

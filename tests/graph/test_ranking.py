@@ -6,7 +6,7 @@ from math import isfinite
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from graph.ranking import FLOOR, Candidate, Weights, is_settled, rank, scale, scale_from_zero
+from graph.ranking import Candidate, Weights, is_settled, rank, scale, scale_from_zero
 
 LONG_AGO, FAR_AHEAD = -62_135_596_800_000, 253_402_300_799_999
 SHARES = st.floats(0, 1)
@@ -33,9 +33,8 @@ def test_parts_are_shares_and_scores_their_weighted_sums(given: list[Candidate],
     ranked = rank(given, weights)
     assert sorted(each.id for each in ranked) == sorted(each.id for each in given)
     for each in ranked:
-        assert FLOOR <= each.recency <= 1
+        assert 0 <= each.relevance <= each.recency <= 1
         assert 0 <= each.importance <= 1
-        assert 0 <= each.relevance <= 1
         assert isfinite(each.score)
         parts = (each.recency * weights.recency, each.importance * weights.importance)
         assert each.score == sum(parts) + each.relevance * weights.relevance
@@ -52,7 +51,7 @@ def test_each_part_keeps_its_order_and_its_best_is_one(given: list[Candidate], w
         for other in given:
             if one.importance <= other.importance:
                 assert found[one.id].importance <= found[other.id].importance
-            if one.accessed <= other.accessed:
+            if one.accessed <= other.accessed and found[one.id].relevance <= found[other.id].relevance:
                 assert found[one.id].recency <= found[other.id].recency
             if one.likeness is other.likeness is None and (one.text or 0) <= (other.text or 0):
                 assert found[one.id].relevance <= found[other.id].relevance
@@ -75,7 +74,7 @@ def test_in_a_half_life_recency_halves():
     day = 86_400_000
     given = [Candidate(f"Memory:{age}", 0.5, -age * day) for age in (0, 1, 2, 10_000)]
     ranked = rank(given, Weights(half_life=86_400.0))
-    assert [each.recency for each in ranked] == [1.0, 0.5, 0.25, FLOOR]
+    assert [each.recency for each in ranked] == [1.0, 0.5, 0.25, 0.0]
 
 
 def test_what_is_old_and_relevant_comes_before_what_is_old_and_not():
