@@ -92,7 +92,9 @@ def rank(candidates: Sequence[Candidate], weights: Weights) -> list[Ranked]:
         return []
     relevance = relevances(candidates)
     recency = recencies([each.accessed for each in candidates], weights.half_life)
-    recency = [max(pair) for pair in zip(recency, relevance, strict=True)]
+    # As far as relevance counts at all.
+    share = min(1.0, weights.relevance / weights.recency) if weights.recency else 0.0
+    recency = [max(one, share * other) for one, other in zip(recency, relevance, strict=True)]
     parts = zip(recency, scale([each.importance for each in candidates]), relevance, strict=True)
     ranked = (Ranked(each.id, weigh(weights, *part), *part) for each, part in zip(candidates, parts, strict=True))
     return sorted(ranked, key=lambda each: (-each.score, each.id))

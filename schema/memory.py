@@ -42,7 +42,7 @@ class RecalledMemory:
     memory: Memory = strawberry.field(description="The memory.")
     score: float = strawberry.field(description="The parts' sum, each times its weight.")
     recency: float = strawberry.field(
-        description="How recently it last came to mind: 1 for the latest of all, and never less than its relevance."
+        description="How recently it came to mind: 1 for the latest; so far as relevance counts, no less than that."
     )
     importance: float = strawberry.field(description="How important it is: 1 for the most important of all.")
     relevance: float = strawberry.field(

@@ -33,7 +33,9 @@ def test_parts_are_shares_and_scores_their_weighted_sums(given: list[Candidate],
     ranked = rank(given, weights)
     assert sorted(each.id for each in ranked) == sorted(each.id for each in given)
     for each in ranked:
-        assert 0 <= each.relevance <= each.recency <= 1
+        assert 0 <= each.recency <= 1
+        assert 0 <= each.relevance <= 1
+        assert each.recency >= each.relevance or weights.recency > weights.relevance
         assert 0 <= each.importance <= 1
         assert isfinite(each.score)
         parts = (each.recency * weights.recency, each.importance * weights.importance)
@@ -81,6 +83,11 @@ def test_what_is_old_and_relevant_comes_before_what_is_old_and_not():
     given = [Candidate("Memory:new", 0.5, 10**12), Candidate("Memory:old", 0.5, 0),
              Candidate("Memory:oldest", 0.5, -(10**12), text=2.0)]  # fmt: skip
     assert [each.id for each in rank(given, Weights())] == ["Memory:oldest", "Memory:new", "Memory:old"]
+
+
+def test_where_relevance_does_not_count_only_age_does():
+    given = [Candidate("Memory:new", 0.5, 10**12), Candidate("Memory:old", 0.5, 0, text=2.0)]
+    assert [each.id for each in rank(given, Weights(importance=0, relevance=0))] == ["Memory:new", "Memory:old"]
 
 
 def test_words_and_meaning_count_alike():
