@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events load lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall eval-recall load lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,17 @@ bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 
 load: .venv/dev ## Let 10,000 agents ask and write for 5 minutes (needs Go; options in ARGS)
 	@$(BIN)/python -m deploy.load.run $(ARGS)
+
+bench-recall: .venv/serve ## Measure recall and searches in a large society
+	@$(BIN)/python -m deploy.bench.recall
+
+# `make eval-recall DIR` names the directory as a further goal, which is no goal of ours.
+ifeq (eval-recall,$(firstword $(MAKECMDGOALS)))
+DIR ?= $(word 2,$(MAKECMDGOALS))
+$(eval $(wordlist 2,2,$(MAKECMDGOALS)):;@:)
+endif
+eval-recall: .venv/serve ## Measure on conversations in DIR whether recall brings the right memories
+	@$(BIN)/python -m deploy.eval.recall $(DIR) $(FLAGS)
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv

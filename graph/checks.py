@@ -1,7 +1,7 @@
 """What a value that comes from outside must be; each check returns it in its own type or raises BadInput."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from math import isfinite
@@ -139,6 +139,16 @@ def vector(value: Any) -> list[float]:
     if not set(map(type, items)) <= {float, int} or not all(map(isfinite, items)):
         raise BadInput("must be a list of finite numbers")
     return list(map(float, items))
+
+
+def check_dimension(embedding: Sequence[float] | None, dimension: int, *path: str | int) -> None:
+    """Raises BadInput for an embedding that cannot be compared with those of the database."""
+    if embedding and len(embedding) != dimension:
+        raise BadInput(
+            f"must have {dimension} numbers, has {len(embedding)}: use one model for all memories, "
+            "and set ECS_EMBEDDING_DIMENSION to what it gives.",
+            *path,
+        )
 
 
 def json(value: Any) -> Any:

@@ -42,16 +42,31 @@ class Pool:
     liveness_after: float = 30.0
 
 
-class Database:
-    """A Neo4j server or cluster. Rows come as lists of values, in the order of the RETURN clause."""
+# How many numbers an embedding has unless it is said otherwise, as many common models make them.
+DIMENSION = 1536
 
-    def __init__(self, driver: AsyncDriver, *, observe: Observer | None = None) -> None:
+
+class Database:
+    """A Neo4j server or cluster. Rows come as lists of values, in the order of the RETURN clause.
+
+    `dimension` is how many numbers an embedding has there.
+    """
+
+    def __init__(self, driver: AsyncDriver, *, dimension: int = DIMENSION, observe: Observer | None = None) -> None:
         self._driver = driver
+        self.dimension = dimension
         self.observe = observe
 
     @classmethod
     def connect(
-        cls, url: str, *, user: str, password: str, pool: Pool | None = None, observe: Observer | None = None
+        cls,
+        url: str,
+        *,
+        user: str,
+        password: str,
+        pool: Pool | None = None,
+        dimension: int = DIMENSION,
+        observe: Observer | None = None,
     ) -> Self:
         """Prepares the connection; nothing is sent before the first query."""
         pool = pool or Pool()
@@ -68,7 +83,7 @@ class Database:
                 telemetry_disabled=True,
                 user_agent="ecs-memory-interaction",
             )
-        return cls(driver, observe=observe)
+        return cls(driver, dimension=dimension, observe=observe)
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,18 +6,37 @@ that processes which start at the same moment may run the same step: one that lo
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from graph.database import Database
 from graph.errors import Conflict, Internal, Unavailable
+from graph.mentions import mentions
+from graph.tables import write_mentions
+
+FILLED_AT_ONCE = 1000
+UNMENTIONED = """
+MATCH (n:Knowledge) WHERE n.id > $after AND NOT EXISTS { (n)-[:MENTIONS]->() }
+RETURN n.id, n.topicName, n.content ORDER BY n.id LIMIT $most
+"""
+# Removing what is not there takes the lock and changes nothing.
+MENTION = f"""
+UNWIND $rows AS r
+MATCH (n:Knowledge {{id: r[0]}})
+REMOVE n._lock
+WITH n, r WHERE NOT EXISTS {{ (n)-[:MENTIONS]->() }}
+{write_mentions("r[1]")}
+"""
 
 
 @dataclass(frozen=True)
 class Migration:
+    """A step: statements, and then what fills in for data of earlier versions; both may run again."""
+
     version: int
     title: str
     statements: tuple[str, ...]
+    fill: Callable[[Database], Awaitable[None]] | None = None
 
 
 def unique(label: str, property: str) -> str:
@@ -34,12 +53,28 @@ def full_text(name: str, label: str) -> str:
     return f"CREATE FULLTEXT INDEX {name} IF NOT EXISTS FOR (n:{label}) ON EACH [n.content] {options}"
 
 
+def memory_search(analyzer: str = "english") -> str:
+    """An index of memories' words, stemmed, and of whose they are: a search of one agent's costs what those cost."""
+    options = f"OPTIONS {{indexConfig: {{`fulltext.analyzer`: '{analyzer}', `fulltext.eventually_consistent`: true}}}}"
+    return f"CREATE FULLTEXT INDEX memory_search IF NOT EXISTS FOR (n:Memory) ON EACH [n.content, n.agentId] {options}"
+
+
 def without(index: str) -> str:
     return f"DROP INDEX {index} IF EXISTS"
 
 
-def relationship_index(name: str, property: str) -> str:
-    return f"CREATE INDEX {name} IF NOT EXISTS FOR ()-[n:RELATES_TO]-() ON (n.{property})"
+def relationship_index(name: str, *properties: str, type: str = "RELATES_TO") -> str:
+    listed = ", ".join(f"n.{each}" for each in properties)
+    return f"CREATE INDEX {name} IF NOT EXISTS FOR ()-[n:{type}]-() ON ({listed})"
+
+
+async def fill_mentions(database: Database) -> None:
+    """Writes the words of knowledge that has none; whoever comes second leaves what the first has written."""
+    after = ""
+    while rows := await database.read("unmentioned", UNMENTIONED, {"after": after, "most": FILLED_AT_ONCE}):
+        words = [(id, mentions(topic, content)) for id, topic, content in rows]
+        await database.transact("mention", (MENTION, {"rows": words}))
+        after = rows[-1][0]
 
 
 MIGRATIONS = (
@@ -103,8 +138,28 @@ MIGRATIONS = (
             full_text("knowledge_text", "Knowledge"),
         ),
     ),
+    Migration(
+        6,
+        "memories are found by their words, knowledge by how its words begin",
+        (
+            without("memory_text"),
+            without("knowledge_text"),
+            memory_search(),
+            relationship_index("mention_word", "word", "place", "item", type="MENTIONS"),
+            relationship_index("mention_agent_word", "agentId", "word", "place", "item", type="MENTIONS"),
+        ),
+        fill_mentions,
+    ),
 )
 
+# The SEARCH that uses it and its further property belong to the younger language.
+EMBEDDINGS = """CYPHER 25
+CREATE VECTOR INDEX memory_embedding IF NOT EXISTS FOR (n:Memory) ON (n.embedding) WITH [n.agentId]
+OPTIONS {{indexConfig: {{`vector.dimensions`: {dimension}, `vector.similarity_function`: 'cosine'}}}}"""
+EMBEDDED = """
+SHOW VECTOR INDEXES YIELD name, options WHERE name = 'memory_embedding'
+RETURN options.indexConfig['vector.dimensions']
+"""
 DONE = "MATCH (n:Migration) WHERE n.version > 0 RETURN n.version ORDER BY n.version"
 RECORD = "MERGE (n:Migration {version: $version}) ON CREATE SET n.title = $title, n.appliedAt = datetime()"
 AWAIT_INDEXES = "CALL db.awaitIndexes(300)"
@@ -137,7 +192,29 @@ async def migrate(database: Database, progress: Callable[[str], None] = lambda _
         progress(f"Migration {migration.version}: {migration.title}")
         for statement in migration.statements:
             await _change(database, statement)
+        if migration.fill:
+            await migration.fill(database)
         await database.transact("migration", (RECORD, {"version": migration.version, "title": migration.title}))
-    if pending:
+    changed = await index_embeddings(database, progress)
+    if pending or changed:
         await database.write("migrations", AWAIT_INDEXES, deadline=310)
     return [migration.version for migration in pending]
+
+
+async def index_embeddings(database: Database, progress: Callable[[str], None]) -> bool:
+    """Makes the index of memories' embeddings, anew if they have another dimension by now; says whether it did.
+
+    A server that has no such index does without: memories are recalled by their words there.
+    """
+    try:
+        found = await database.read("vector index", EMBEDDED)
+        if found == [[database.dimension]]:
+            return False
+        if found:
+            await _change(database, without("memory_embedding"))
+        await _change(database, EMBEDDINGS.format(dimension=database.dimension))
+    except Internal as error:
+        progress(f"Going on without an index of embeddings, which this server does not have: {error.message[:200]}")
+        return False
+    progress(f"Indexed embeddings of {database.dimension} numbers")
+    return True

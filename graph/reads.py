@@ -15,7 +15,11 @@ from graph.pages import (
     fetch_summaries,
     narrowed_page,
 )
+from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies
+from graph.recall import RecallShape, fetch_candidates
+from graph.related import RelatedShape, fetch_related
 from graph.rows import choose
+from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
 
 
 class Shape(Protocol):
@@ -61,6 +65,12 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     Listing: fetch_counts,
     SummaryShape: fetch_summaries,
     Lookup: fetch_lookups,
+    MemorySearch: fetch_found,
+    MemoryTally: fetch_tallies,
+    KnowledgeSearch: fetch_knowledge,
+    KnowledgeTally: fetch_knowledge_tallies,
+    RecallShape: fetch_candidates,
+    RelatedShape: fetch_related,
 }
 
 

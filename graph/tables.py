@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from graph.mentions import mentions
 from graph.model import Agent, Interaction, Knowledge, Memory, Relationship
 from graph.records import Kind, Record, RelationshipRecord
 from graph.rows import Column, columns
@@ -58,7 +59,7 @@ def property_map(
         properties.append(f"{column.property}: {_read(column, position)}")
         values.append(_python(column))
         position += 2 if column.type is datetime else 1
-    scope = {"instant": instant, "as_json": as_json}
+    scope = {"instant": instant, "as_json": as_json, "mentions": mentions}
     # The model's own names, nothing from outside; generated because it runs for every row.
     listed = eval(f"lambda r: [{', '.join(values)}]", scope)  # noqa: S307
     return f"{{{', '.join(properties)}}}", listed
@@ -79,6 +80,14 @@ def _python(column: Column) -> str:
     if column.type is Any:
         return f"as_json({value})"
     return f"{value}.value" if isinstance(column.type, EnumType) else value
+
+
+def write_mentions(words: str) -> str:
+    """Cypher that writes the words of a piece of knowledge `n`, which its index finds it by."""
+    return (
+        f"FOREACH (word IN {words} | CREATE (n)-[:MENTIONS {{"
+        "word: word[0], place: word[1], item: split(n.id, ':')[1], agentId: n.agentId}]->(n))"
+    )
 
 
 def _agents() -> Table:
@@ -151,13 +160,14 @@ def _interactions() -> Table:
 
 def _knowledge() -> Table:
     given = {"agentId": "a.id", "topicName": "r[1]"}
-    properties, values = property_map(Knowledge, ("r.agent", "r.topic"), given)
+    properties, values = property_map(Knowledge, ("r.agent", "r.topic", "mentions(r.topic, r.content)"), given)
     return Table(
         create=f"""
         UNWIND $rows AS r
         MATCH (a:Agent {{key: r[0]}})
         MERGE (t:Topic {{name: r[1]}})
         CREATE (a)-[:LEARNED]->(n:Knowledge {properties})-[:ON]->(t)
+        {write_mentions("r[2]")}
         RETURN count(*)
         """,
         values=values,

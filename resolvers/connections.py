@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from graph.edges import Direction, Edge, Order
 from graph.errors import BadInput
@@ -127,6 +127,20 @@ class ListRequest:
         return mark_list(listing.edge, listing.direction, parent, self.shape.order)
 
 
+class PagedList(Protocol):
+    """What the fields of a connection need to know of a list, however its items are found."""
+
+    @property
+    def key(self) -> Any: ...
+    @property
+    def count_key(self) -> Any: ...
+    @property
+    def summary_key(self) -> Any: ...
+    def cursor_at(self, position: Values) -> str: ...
+    def goes_on(self, page: Page, *, backward: bool) -> bool: ...
+    def probe(self, page: Page, *, backward: bool) -> Any: ...
+
+
 class Connection:
     """A list from one parent, by pages: what to ask for each part of it, and what the answers mean."""
 
@@ -146,9 +160,9 @@ class Connection:
     def summary_key(self) -> SummaryKey:
         return SummaryKey(SummaryShape(self.key.shape.listing), self.key.parent)
 
-    def cursor(self, page: Page, place: int) -> str | None:
-        """Writes the cursor of a page's item, None for an empty page."""
-        return encode_cursor(self.mark, page.positions[place]) if page.positions else None
+    def cursor_at(self, position: Values) -> str:
+        """Writes the cursor of a position."""
+        return encode_cursor(self.mark, position)
 
     def goes_on(self, page: Page, *, backward: bool) -> bool:
         """Says whether the page was cut off at that end by its size."""
@@ -175,6 +189,11 @@ class Connection:
         return PageKey(shape, self.key.parent, after, before)
 
 
+def cursor_of(connection: PagedList, page: Page, place: int) -> str | None:
+    """Writes the cursor of a page's item, None for an empty page."""
+    return connection.cursor_at(page.positions[place]) if page.positions else None
+
+
 class OpenConnection(Connection):
     """A connection that reads what is awaited of it, and nothing else."""
 
@@ -198,10 +217,10 @@ class OpenConnection(Connection):
         return (await self.loaders.summary(self.summary_key))[name]
 
     async def start_cursor(self) -> str | None:
-        return self.cursor(await self.loaders.page(self.key), 0)
+        return cursor_of(self, await self.loaders.page(self.key), 0)
 
     async def end_cursor(self) -> str | None:
-        return self.cursor(await self.loaders.page(self.key), -1)
+        return cursor_of(self, await self.loaders.page(self.key), -1)
 
     async def has_next_page(self) -> bool:
         return await self._goes_on(backward=False)
@@ -222,11 +241,11 @@ class ConnectionEdge:
 
     __slots__ = ("connection", "node", "position")
 
-    def __init__(self, connection: Connection, node: Any, position: tuple[Any, ...]) -> None:
+    def __init__(self, connection: PagedList, node: Any, position: tuple[Any, ...]) -> None:
         self.connection = connection
         self.node = node
         self.position = position
 
     @property
     def cursor(self) -> str:
-        return encode_cursor(self.connection.mark, self.position)
+        return self.connection.cursor_at(self.position)

@@ -35,6 +35,12 @@ def encode_cursor(mark: str, position: Values) -> str:
 
 def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: Sequence[Order]) -> Values:
     """Reads a position back. Raises BadInput for what is no cursor of ours or belongs to another list."""
+    kinds = [column.type for column in order_columns(edge, order)]
+    return decode_position(cursor, argument=argument, mark=mark, kinds=kinds)
+
+
+def decode_position(cursor: str, *, argument: str, mark: str, kinds: Sequence[Any]) -> Values:
+    """Reads a position of values of these kinds back. Raises BadInput as `decode_cursor` does."""
     malformed = BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
     if len(cursor) > LONGEST:
         raise malformed
@@ -46,8 +52,7 @@ def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: S
         raise malformed from None
     if found != mark:
         raise BadInput(f"{argument}: this cursor belongs to another list or order. Pass one of the same list.")
-    columns = order_columns(edge, order)
-    if len(position) != len(columns) or not all(map(fits, position, (column.type for column in columns))):
+    if len(position) != len(kinds) or not all(map(fits, position, kinds)):
         raise malformed
     return tuple(position)
 
@@ -56,9 +61,9 @@ def fits(value: Any, kind: Any) -> bool:
     """Says whether a decoded value is one that the database compares with."""
     if kind is datetime:
         return isinstance(value, str) and is_stored_time(value)
-    if kind is float:
+    if kind in {float, int}:
         # The database has no whole numbers beyond 64 bits, and true is no number.
-        return type(value) is float or (type(value) is int and abs(value) < 2**63)
+        return (kind is float and type(value) is float) or (type(value) is int and abs(value) < 2**63)
     return isinstance(value, kind)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey
 from graph.pages import Page
 from graph.reads import Key
-from resolvers.connections import Connection, ConnectionEdge, ListRequest
+from resolvers.connections import Connection, ConnectionEdge, ListRequest, PagedList, cursor_of
 from resolvers.loaders import Reading, Step, Values
 
 
@@ -35,6 +35,15 @@ def look_up(lookup: Lookup, name: Callable[[Any], Any]) -> Step:
 
     def step(objects: Sequence[Any]) -> Reading:
         return (yield [LookupKey(lookup, name(each)) for each in objects])
+
+    return step
+
+
+def ask(key: Callable[[Any], Key]) -> Step:
+    """Reads what a key of each object asks for."""
+
+    def step(objects: Sequence[Any]) -> Reading:
+        return (yield [key(each) for each in objects])
 
     return step
 
@@ -86,10 +95,10 @@ def attempt(read: Callable[[Any], Any], object: Any) -> Any:
         return error
 
 
-def of_pages(read: Callable[[Connection, Page], Any]) -> Step:
+def of_pages(read: Callable[[PagedList, Page], Any]) -> Step:
     """Reads a value from each connection's page."""
 
-    def step(connections: Sequence[Connection]) -> Reading:
+    def step(connections: Sequence[PagedList]) -> Reading:
         pages = yield [each.key for each in connections]
         return [
             page if isinstance(page, Exception) else read(connection, page)
@@ -99,7 +108,7 @@ def of_pages(read: Callable[[Connection, Page], Any]) -> Step:
     return step
 
 
-def list_edges(connection: Connection, page: Page) -> list[ConnectionEdge]:
+def list_edges(connection: PagedList, page: Page) -> list[ConnectionEdge]:
     return [
         ConnectionEdge(connection, item, position) for item, position in zip(page.items, page.positions, strict=True)
     ]
@@ -107,14 +116,14 @@ def list_edges(connection: Connection, page: Page) -> list[ConnectionEdge]:
 
 page_edges = of_pages(list_edges)
 page_nodes = of_pages(lambda _, page: page.items)
-start_cursor = of_pages(lambda connection, page: connection.cursor(page, 0))
-end_cursor = of_pages(lambda connection, page: connection.cursor(page, -1))
+start_cursor = of_pages(lambda connection, page: cursor_of(connection, page, 0))
+end_cursor = of_pages(lambda connection, page: cursor_of(connection, page, -1))
 
 
 def goes_on(*, backward: bool) -> Step:
     """Says whether each connection's list goes on past that end of its page."""
 
-    def step(connections: Sequence[Connection]) -> Reading:
+    def step(connections: Sequence[PagedList]) -> Reading:
         pages = yield [each.key for each in connections]
         found: Values = []
         probes: dict[int, Key] = {}
@@ -137,7 +146,7 @@ has_next_page = goes_on(backward=False)
 has_previous_page = goes_on(backward=True)
 
 
-def total_count(connections: Sequence[Connection]) -> Reading:
+def total_count(connections: Sequence[PagedList]) -> Reading:
     """Counts each connection's whole list, whatever part of it the page is."""
     return (yield [each.count_key for each in connections])
 
@@ -145,7 +154,7 @@ def total_count(connections: Sequence[Connection]) -> Reading:
 def summarise(name: str) -> Step:
     """Summarises a property over each connection's whole list."""
 
-    def step(connections: Sequence[Connection]) -> Reading:
+    def step(connections: Sequence[PagedList]) -> Reading:
         return after((yield [each.summary_key for each in connections]), lambda summary: summary[name])
 
     return step

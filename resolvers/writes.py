@@ -55,7 +55,13 @@ class Writes:
 
     async def _write(self, _: Any, changes: Sequence[Change]) -> list[Answer]:
         async def work(run: Run, announce: Announce) -> list[Answer]:
-            return await write_group(run, changes, max_agents=self._max_agents, announce=announce)
+            return await write_group(
+                run,
+                changes,
+                max_agents=self._max_agents,
+                dimension=self._database.dimension,
+                announce=announce,
+            )
 
         answers: list[Answer] = await self._transact("write", work, self._deadline)
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]

@@ -1,17 +1,31 @@
 """Agents: the members of the society."""
 
+from datetime import datetime
+
 import strawberry
+from strawberry import UNSET
 
 from graph import edges, model
+from graph.errors import BadInput
 from graph.lookups import RELATIONSHIP_BETWEEN
+from graph.ranking import Weights
+from resolvers.connections import LARGEST_SIZE
 from resolvers.loaders import Step
+from resolvers.recall import recall
 from resolvers.steps import look_up
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, connection, summary
-from schema.field import answered
+from schema.field import answered, described, given
 from schema.inputs import DateTimeFilter, Direction, FloatFilter, SortDirection, StringFilter, absent
 from schema.interaction import InteractionConnection, InteractionFilter
 from schema.knowledge import KnowledgeConnection, KnowledgeFilter, KnowledgeMatch, KnowledgeOrder
-from schema.memory import MemoryConnection, MemoryFilter, MemoryMatch, MemoryOrder
+from schema.memory import (
+    MemoryConnection,
+    MemoryFilter,
+    MemoryMatch,
+    MemoryOrder,
+    RecalledMemory,
+    RecallWeights,
+)
 from schema.node import Node
 from schema.relationship import (
     Relationship,
@@ -23,6 +37,8 @@ from schema.relationship import (
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
+LARGEST_WEIGHT = 1_000_000
+
 
 @view(model.Persona)
 class Persona:
@@ -33,8 +49,48 @@ def find_relationship(key: str) -> Step:
     return look_up(RELATIONSHIP_BETWEEN, lambda agent: (agent.id, key))
 
 
+def recall_memories(
+    query: described(str | None, "Words that come up; whatever they are, they are words and not syntax.") = UNSET,
+    vector: described(list[float] | None, "What the memories' embeddings are compared with.") = UNSET,
+    first: described(int | None, f"How many, {LARGEST_SIZE} at most.") = 10,
+    weights: described(RecallWeights | None, "What counts how much.") = UNSET,
+    touch: described(bool | None, "Count this as an access of what is recalled, after the answer.") = False,
+    at: described(datetime | None, "When, on the simulation's clock, they are accessed; now unless told.") = UNSET,
+) -> Step:
+    return recall(
+        query=given(query),
+        vector=given(vector),
+        first=10 if first is None else first,
+        weights=read_weights(given(weights)),
+        touch=bool(touch),
+        at=given(at),
+    )
+
+
+def read_weights(weights: RecallWeights | None) -> Weights:
+    """Completes weights by the defaults. Raises BadInput for those that make no sense."""
+    found = (
+        {name: value for name, value in vars(weights).items() if value is not None and value is not UNSET}
+        if weights
+        else {}
+    )
+    half_life = found.pop("half_life", None)
+    if half_life is not None:
+        if not half_life:
+            raise BadInput("must be longer than no time at all.", "weights", "halfLife")
+        found["half_life"] = half_life.total_seconds()
+    for name, value in found.items():
+        if not 0 <= value <= LARGEST_WEIGHT and name != "half_life":
+            raise BadInput(f"must lie in [0, {LARGEST_WEIGHT}], is {value:g}.", "weights", name)
+    return Weights(**found)
+
+
 @view(model.Agent)
 class Agent(Node):
+    recall: list[RecalledMemory] = answered(
+        recall_memories,
+        "What comes to the agent's mind: memories by recency, importance and relevance to what comes up, best first.",
+    )
     memories: MemoryConnection = connection(
         edges.REMEMBERS,
         filter=MemoryFilter,

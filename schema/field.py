@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
@@ -61,3 +61,13 @@ def held(attribute: str, description: str) -> Any:
 
 def parameter(name: str, annotation: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+
+
+def described(annotation: Any, description: str) -> Any:
+    """An argument's type with what clients read about it."""
+    return Annotated[annotation, strawberry.argument(description=description)]
+
+
+def given(value: Any) -> Any:
+    """Makes what was left out None."""
+    return None if value is UNSET else value

@@ -1,6 +1,6 @@
 """Memories: what agents remember."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +35,27 @@ class Memory(Node):
         read_lists(request_list(edges.EVIDENCE, window=Window(LARGEST_SIZE))),
         f"The memories it was drawn from, the oldest first, {LARGEST_SIZE} at most.",
     )
+
+
+@strawberry.type(description="A memory that came to mind, and why: the score and its parts, each in [0, 1].")
+class RecalledMemory:
+    memory: Memory = strawberry.field(description="The memory.")
+    score: float = strawberry.field(description="The parts' sum, each times its weight.")
+    recency: float = strawberry.field(
+        description="How recently it came to mind: 1 for the latest; so far as relevance counts, no less than that."
+    )
+    importance: float = strawberry.field(description="How important it is: 1 for the most important of all.")
+    relevance: float = strawberry.field(
+        description="How well it fits what was asked: 1 for the best, 0 for not at all."
+    )
+
+
+@strawberry.input(description="What counts how much for what comes to mind; none may be negative.")
+class RecallWeights:
+    recency: float | None = strawberry.field(default=1.0, description="How much it counts that it came to mind lately.")
+    importance: float | None = strawberry.field(default=1.0, description="How much it counts that it is important.")
+    relevance: float | None = strawberry.field(default=1.0, description="How much it counts that it fits.")
+    half_life: timedelta | None = absent("In which time recency halves; a day unless told.")
 
 
 @strawberry.type(description="Figures over a whole list of memories.")

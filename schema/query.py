@@ -1,7 +1,5 @@
 """The root of all reading."""
 
-from typing import Annotated, Any
-
 import strawberry
 from strawberry import UNSET
 
@@ -10,19 +8,19 @@ from graph.errors import BadInput
 from graph.ids import TYPES, type_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
 from resolvers import steps
+from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window
 from resolvers.loaders import Step
+from resolvers.search import search_knowledge, search_memories
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
-from schema.field import answered
+from schema.field import answered, described, given
+from schema.inputs import to_tree
+from schema.knowledge import KnowledgeConnection
+from schema.memory import MemoryConnection, MemoryFilter
 from schema.node import LOOKUPS, Node
 from schema.topic import Topic, TopicConnection
 
 MOST_NODES = 100
-
-
-def described(annotation: Any, description: str) -> Any:
-    """An argument's type with what clients read about it."""
-    return Annotated[annotation, strawberry.argument(description=description)]
 
 
 def node_key(id: str) -> LookupKey:
@@ -63,6 +61,26 @@ def find_agent(
             raise BadInput("agent: pass either id or key, and not the other.")
 
 
+def find_memories(
+    text: described(str, "Words to look for, of which any may be found; the more and the rarer, the better."),
+    agent: described(str | None, "Only what the agent with this key remembers.") = UNSET,
+    first: described(int | None, f"How many; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most.") = UNSET,
+    after: described(str | None, "Only what comes after this cursor.") = UNSET,
+    filter: described(MemoryFilter | None, "Only what passes this filter.") = UNSET,
+) -> Step:
+    window = Window(given(first), given(after))
+    return search_memories(text, agent=given(agent), window=window, filter=to_tree(given(filter)))
+
+
+def find_knowledge(
+    prefix: described(str, "What somebody has typed: each word of it must begin one of the topic or the content."),
+    agent: described(str | None, "Only what the agent with this key knows.") = UNSET,
+    first: described(int | None, f"How many; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most.") = UNSET,
+    after: described(str | None, "Only what comes after this cursor.") = UNSET,
+) -> Step:
+    return search_knowledge(prefix, agent=given(agent), window=Window(given(first), given(after)))
+
+
 def find_topic(name: str) -> Step:
     return steps.find(LookupKey(TOPIC_BY_NAME, name))
 
@@ -79,6 +97,15 @@ class Query:
         filter=AgentFilter,
         order=AgentOrder,
         description="The society's agents; by key unless told otherwise.",
+    )
+    search_memories: MemoryConnection = answered(
+        find_memories,
+        "Memories by their words, in whatever form (English is stemmed); the best first. Query syntax means nothing.",
+    )
+    search_knowledge: KnowledgeConnection = answered(
+        find_knowledge,
+        "Knowledge by the beginnings of words, whatever their case and diacritics; by the word that is found first, "
+        "then what has it in its topic before what has it in its content.",
     )
     topic: Topic | None = answered(find_topic, "The topic with this name; null if there is none.")
     topics: TopicConnection = connection(

@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from graph.database import Database, Observer, Pool
 from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
+from graph.writes.touch import TouchShape
 from resolvers import valkey
 from resolvers.cache import Cache
 from resolvers.closing import Transactions
@@ -24,6 +25,7 @@ from resolvers.epoch import Epoch
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.tags import Tags
+from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
 from server.graphiql import mount_assets
@@ -47,6 +49,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     redis = valkey.connect(reveal(settings.redis_url)) if settings.redis_url else None
 
     async def read(shape: Shape, keys: list[Any]) -> list[Any]:
+        if isinstance(shape, TouchShape):
+            return touches.note(keys)
         return await fetch(database, shape, keys, settings.deadline)
 
     async def redis_answers() -> bool:
@@ -66,11 +70,13 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         deadline=settings.deadline,
         transact=transactions.transact if transactions else None,
     )
+    touches = Touches(writes)
 
     def make_context() -> Context:
         return Context(Loaders(cache or coalescer), writes, events)
 
-    memory = MemoryMonitor(measure(settings.memory_limit, settings.processes))
+    relieve = [cache.near.shrink] if cache else []
+    memory = MemoryMonitor(measure(settings.memory_limit, settings.processes), *relieve)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
@@ -85,6 +91,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await touches.close()
                 await writes.close()
                 await events.close()
                 await epoch.end()
@@ -129,4 +136,6 @@ def connect_database(settings: Settings, *, observe: Observer | None = None) -> 
         lifetime=settings.pool_lifetime,
         liveness_after=settings.pool_liveness_after,
     )
-    return Database.connect(url, user=user, password=password, pool=pool, observe=observe)
+    return Database.connect(
+        url, user=user, password=password, pool=pool, dimension=settings.embedding_dimension, observe=observe
+    )

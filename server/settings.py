@@ -10,6 +10,9 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graph.checks import LONGEST_EMBEDDING
+from graph.database import DIMENSION
+
 DATABASE_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 REDIS_SCHEMES = ("redis", "rediss")
 LEVELS = Literal["debug", "info", "warning", "error", "critical"]
@@ -37,6 +40,9 @@ class Settings(BaseSettings):
     )
     trusted_documents: Path | None = Field(
         None, description="A JSON file of documents by their hashes; no others are executed then."
+    )
+    embedding_dimension: int = Field(
+        DIMENSION, ge=1, le=LONGEST_EMBEDDING, description="How many numbers the embeddings of memories have."
     )
     demo: bool = Field(True, description="Fill an empty embedded database with a demonstration society.")
 

@@ -252,7 +252,7 @@ def scalar_of(draft: Draft, type: str, name: str) -> Any:
             return draft.choose(["nonsense", "", "Agent:nobody"] if draft.chance(8) else [*pools.ids, "Topic:tea"])
         case _, "after" | "before":
             return "nonsense" if draft.chance(5) else draft.choose(pools.cursors)
-        case _, "key" | "withAgent" | "aboutAgent":
+        case _, "key" | "withAgent" | "aboutAgent" | "agent":
             return "nobody" if draft.chance(5) else draft.choose(pools.keys)
         case _:
             return draft.choose(WORDS)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from graph.checks import check_dimension
 from graph.database import Database
 from graph.ingest.bulk import BulkWriter, Progress, check_room, silent, writing
 from graph.ingest.simulation import FACTS_FILE
@@ -74,6 +75,8 @@ async def import_smallville(
     leaves nothing behind.
     """
     town = await asyncio.to_thread(read_smallville, list(directories))
+    for memory in town.memories:
+        check_dimension(memory.embedding, database.dimension, memory.id, "embedding")
     await check_room(database, [agent.key for agent in town.agents], max_agents)
     ties = await ties_of(database, town)
     created: dict[str, int] = {}

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import orjson
 
+from graph.checks import check_dimension
 from graph.database import Database
 from graph.errors import BadInput
 from graph.forms import read_record
@@ -44,6 +45,7 @@ class Examination:
 
     directory: Path
     now: datetime
+    dimension: int
     errors: list[str] = field(default_factory=list[str])
     counts: Counter[Kind] = field(default_factory=Counter[Kind])
     keys: dict[str, None] = field(default_factory=dict[str, None])
@@ -89,6 +91,10 @@ class Examination:
             case MemoryRecord():
                 self._name_agents(f"{place}: agent", record.agent)
                 self._name_agents(f"{place}: about", *record.about)
+                try:
+                    check_dimension(record.embedding, self.dimension, "embedding")
+                except BadInput as error:
+                    self.report(place, error.message)
                 for id in record.evidence:
                     if (mark := packed(id)) not in self.ids[Kind.MEMORIES]:
                         self.unseen_memories.setdefault(mark, place)
@@ -150,7 +156,7 @@ async def import_jsonl(
 async def examine(database: Database, directory: Path, progress: Progress = silent) -> Examination:
     """Checks every line and every reference of the files. Raises BadInput."""
     manifest = read_manifest(directory)
-    examination = Examination(directory, datetime.now(UTC))
+    examination = Examination(directory, datetime.now(UTC), database.dimension)
     steps = examination.run()
     while step := await asyncio.to_thread(next, steps, None):
         progress(f"checking {step[0].value}", step[1], manifest.get(step[0].value))

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, ClassVar, Self, TypeVar
 
 from graph.checks import shown
-from graph.database import Database, Run
+from graph.database import DIMENSION, Database, Run
 from graph.errors import BadInput, NotFound, SocietyError
 from graph.events import Event
 
@@ -84,6 +84,7 @@ class Known:
     agents: dict[str, KnownAgent]
     owners: dict[str, str]
     max_agents: int
+    dimension: int = DIMENSION
 
     def need_agent(self, key: str, *path: str | int) -> KnownAgent:
         """Gives an agent. Raises NotFound for an unknown key."""

@@ -6,7 +6,7 @@ and don't end in a deadlock. Whoever holds an agent's lock alone writes what bel
 
 from collections.abc import Iterable, Sequence
 
-from graph.database import Run
+from graph.database import DIMENSION, Run
 from graph.errors import SocietyError
 from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, tell_nobody
 from graph.writes.requests import claim, settle
@@ -39,7 +39,12 @@ RETURN DISTINCT o.id, o.key
 
 
 async def write_group(
-    run: Run, changes: Sequence[Change], *, max_agents: int, announce: Announce = tell_nobody
+    run: Run,
+    changes: Sequence[Change],
+    *,
+    max_agents: int,
+    dimension: int = DIMENSION,
+    announce: Announce = tell_nobody,
 ) -> list[Answer]:
     """Writes changes in one transaction, as if one after another, and answers them in their order.
 
@@ -50,7 +55,7 @@ async def write_group(
     done = {*answers, *(change for change, _ in claims.later)}
     pending = [change for change in changes if change not in done]
     # With those that were written before: whoever did may have died before it could say so.
-    known = await lock(run, changes, max_agents)
+    known = await lock(run, changes, max_agents, dimension)
     await announce(run, await touched(run, changes, known, repeated=set(claims.answers)))
     for stage in stages(pending, known):
         await write_stage(run, stage, known, answers)
@@ -58,7 +63,7 @@ async def write_group(
     return [answers[change] for change in changes]
 
 
-async def lock(run: Run, changes: Sequence[Change], max_agents: int) -> Known:
+async def lock(run: Run, changes: Sequence[Change], max_agents: int, dimension: int) -> Known:
     """Locks every agent that the changes touch."""
     memories = list({id for change in changes for id in change.memories()})
     owners = dict(await run(OWNERS, {"ids": memories})) if memories else {}
@@ -66,7 +71,7 @@ async def lock(run: Run, changes: Sequence[Change], max_agents: int) -> Known:
     agents = [KnownAgent(*row) for row in await run(LOCK, {"keys": keys})] if keys else []
     # What was there before the locks were taken may be gone by now.
     owners = dict(await run(OWNERS, {"ids": memories})) if owners else {}
-    return Known({agent.key: agent for agent in agents}, owners, max_agents)
+    return Known({agent.key: agent for agent in agents}, owners, max_agents, dimension)
 
 
 async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: set[Change]) -> Touched:

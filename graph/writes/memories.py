@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-from graph.checks import identifier
+from graph.checks import check_dimension, identifier
 from graph.database import Row, Run
 from graph.errors import BadInput
 from graph.events import Event, EventKind
@@ -86,6 +86,7 @@ class AddMemories(Change):
                 known.need_agent(key, "memories", place, "about", at)
             for at, id in enumerate(record.evidence):
                 known.need_memory(id, "memories", place, "evidence", at)
+            check_dimension(record.embedding, known.dimension, "memories", place, "embedding")
             if self.each[record.agent] > owner.memory_capacity:
                 raise BadInput(
                     f"brings {self.each[record.agent]} memories to {record.agent}, "

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graph import advance
+from graph import advance, prefixes, search
 from graph.database import Database
 from graph.edges import (
     AGENTS,
@@ -27,11 +27,14 @@ from graph.edges import (
 from graph.filters import compile_filter
 from graph.listing import count_text, summary_text
 from graph.lookups import LOOKUPS, Lookup
-from graph.migrations import DONE
+from graph.migrations import DONE, MENTION, UNMENTIONED
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
+from graph.recall import recall_text
 from graph.records import Kind
+from graph.related import RELATED
+from graph.search import search_text as found_text
 from graph.tables import COUNTS, LINK_EVIDENCE, TABLES
-from graph.writes import agents, group, interactions, knowledge, memories, relationships, requests
+from graph.writes import agents, group, interactions, knowledge, memories, relationships, requests, touch
 from graph.writes.relationships import DEFAULTS
 from tests.random_society import make_society, write_society
 
@@ -223,6 +226,39 @@ async def test_an_agent_named_by_its_key_is_sought_not_walked_to(planned: Databa
         refuse_scans(await planned.explain(text, PARAMETERS | dict(filter.parameters)))
 
 
+SEARCHES = {
+    "memories": found_text("", after=False, before=False),
+    "memories after": found_text("n.importance > 0.5", after=True, before=True),
+    "memories counted": search.tally_text("", summary=False),
+    "memories summarised": search.tally_text("", summary=True),
+    **{f"knowledge {owned} {after}": prefixes.page_text(owned=owned, after=after)
+       for owned in (False, True) for after in (False, True)},
+    **{f"knowledge before {owned}": prefixes.before_text(owned=owned) for owned in (False, True)},
+    **{f"knowledge counted {owned}": prefixes.tally_text(owned=owned) for owned in (False, True)},
+    **{f"recall {words} {vector}": recall_text(words=words, vector=vector)
+       for words in (False, True) for vector in (False, True)},
+    "related": RELATED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+async def test_searches(planned: Database, name: str):
+    given = PARAMETERS | {"size": 100, "vector": [0.0] * 1536, "first": 10, "limit": 10}
+    plan = await planned.explain(SEARCHES[name], given)
+    refuse_scans(plan)
+    found = names(plan)
+    if name.startswith(("knowledge", "recall")):
+        # The indexes give the order.
+        assert not {"Sort", "Top", "PartialTop", "PartialSort"} & set(found), found
+        assert any(each.startswith(("DirectedRelationshipIndexSeek", "NodeIndexSeek")) for each in found)
+
+
+async def test_what_fills_in_words_reads_along_an_index(planned: Database):
+    given = {"after": "", "most": 10, "rows": []}
+    refuse_scans(await planned.explain(MENTION, given), writes=True)
+    refuse_scans(await planned.explain(UNMENTIONED, given), all_nodes=True)
+
+
 @pytest.mark.parametrize("kind", Kind)
 async def test_bulk_writes(planned: Database, kind: Kind):
     table = TABLES[kind]
@@ -265,7 +301,7 @@ GIVEN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    "text", list(statements(advance, agents, group, interactions, knowledge, memories, relationships, requests))
+    "text", list(statements(advance, agents, group, interactions, knowledge, memories, relationships, requests, touch))
 )
 async def test_writes(planned: Database, text: str):
     refuse_scans(await planned.explain(text, GIVEN), writes=True)

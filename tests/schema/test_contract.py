@@ -21,11 +21,10 @@ NOT_YET = {
     "types": {
         "AgentNetwork", "Centrality", "Community", "CommunityAlgorithm", "CommunityConnection", "CommunityEdge",
         "DegreeBucket", "IntFilter", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge",
-        "RecallWeights", "RecalledMemory", "Society", "Subgraph", "SuggestedAgent",
+        "Society", "Subgraph", "SuggestedAgent",
     },
     "fields": {
-        "Agent.network", "Agent.recall", "Query.searchKnowledge", "Query.searchMemories", "Query.society",
-        "Topic.related",
+        "Agent.network", "Query.society",
     },
 }  # fmt: skip
 
