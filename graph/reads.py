@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from graph.database import Database
 from graph.lookups import Lookup, fetch_lookups
 from graph.pages import Listing, PageShape, SummaryShape, fetch_counts, fetch_pages, fetch_summaries
+from graph.questions import Asking, fetch_answers
 
 
 class Shape(Protocol):
@@ -27,6 +28,7 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     Listing: fetch_counts,
     SummaryShape: fetch_summaries,
     Lookup: fetch_lookups,
+    Asking: fetch_answers,
 }
 
 

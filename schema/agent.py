@@ -5,13 +5,14 @@ import strawberry
 from graph import edges, model
 from graph.lookups import RELATIONSHIP_BETWEEN
 from resolvers.loaders import Step
-from resolvers.steps import look_up
+from resolvers.steps import look_up, same
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, connection, summary
-from schema.field import answered
+from schema.field import answered, stepped
 from schema.inputs import DateTimeFilter, Direction, FloatFilter, SortDirection, StringFilter, absent
 from schema.interaction import InteractionConnection, InteractionFilter
 from schema.knowledge import KnowledgeConnection, KnowledgeFilter, KnowledgeMatch, KnowledgeOrder
 from schema.memory import MemoryConnection, MemoryFilter, MemoryMatch, MemoryOrder
+from schema.network import AgentNetwork
 from schema.node import Node
 from schema.relationship import (
     Relationship,
@@ -64,6 +65,7 @@ class Agent(Node):
     relationship_with: Relationship | None = answered(
         find_relationship, "How the agent feels about the one with this key; null if not at all."
     )
+    network: AgentNetwork = stepped(same, "The agent's place among the others.")
 
 
 @strawberry.type(description="Figures over a whole list of agents.")

@@ -11,10 +11,12 @@ from graph.ids import TYPES, type_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
 from resolvers import steps
 from resolvers.loaders import Step
+from resolvers.network import look_at_society
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
 from schema.field import answered
 from schema.node import LOOKUPS, Node
+from schema.society import Society
 from schema.topic import Topic, TopicConnection
 
 MOST_NODES = 100
@@ -67,6 +69,12 @@ def find_topic(name: str) -> Step:
     return steps.find(LookupKey(TOPIC_BY_NAME, name))
 
 
+def find_society(
+    fresh: described(bool, "Whether figures of its network must be of this moment, however much that takes.") = False,
+) -> Step:
+    return look_at_society(fresh=fresh)
+
+
 @strawberry.type(description="Where reading starts.")
 class Query:
     node: Node | None = answered(find_node, "The object with this global id; null if there is none.")
@@ -86,3 +94,4 @@ class Query:
         prefix="name",
         description="What agents know something about, by name.",
     )
+    society: Society = answered(find_society, "The society as a whole.")
