@@ -90,7 +90,9 @@ def eigenvector(network: Network) -> Scores:
     graph = undirected_graph(ties)
     graph.es["weight"] = ties.weight.tolist()
     bound = np.bincount(ties.low, ties.weight, ties.size) + np.bincount(ties.high, ties.weight, ties.size)
-    parts = sorted(((float(bound[part].max()), part) for part in graph.connected_components()), key=lambda each: -each[0])
+    parts = sorted(
+        ((float(bound[part].max()), part) for part in graph.connected_components()), key=lambda each: -each[0]
+    )
     best, found = 0.0, list[tuple[float, list[int], Scores]]()
     for most, part in parts:
         # No eigenvalue exceeds the greatest strength of an agent.
