@@ -9,7 +9,7 @@ from graph.database import Database, Row
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Question:
-    """A query over `$keys`, each with its place `i`, an agent's `id` and an `other` agent's key.
+    """A query over `$keys`, each with its place `i`, an agent's `id` and for some questions an `other`.
 
     It returns a key's place and the values that `read` makes an answer of; keys without a row get `nothing`.
     """
@@ -34,11 +34,11 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class QuestionKey:
-    """Whom a question is asked about, and for some questions with regard to whom."""
+    """Whom a question is asked about; `other` is another agent's key, or the ids of several agents."""
 
     shape: Asking
     id: str = ""
-    other: str = ""
+    other: str | tuple[str, ...] = ""
 
 
 async def fetch_answers(database: Database, shape: Asking, keys: Sequence[QuestionKey], deadline: float) -> list[Any]:

@@ -35,21 +35,30 @@ def encode_cursor(mark: str, position: Values) -> str:
 
 def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: Sequence[Order]) -> Values:
     """Reads a position back. Raises BadInput for what is no cursor of ours or belongs to another list."""
-    malformed = BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
+    position = open_cursor(cursor, argument=argument, mark=mark)
+    columns = order_columns(edge, order)
+    if len(position) != len(columns) or not all(map(fits, position, (column.type for column in columns))):
+        raise malformed(argument)
+    return tuple(position)
+
+
+def malformed(argument: str) -> BadInput:
+    return BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
+
+
+def open_cursor(cursor: str, *, argument: str, mark: str) -> list[Any]:
+    """Gives what is in a cursor. Raises BadInput for what is none, or belongs to another list than the marked one."""
     if len(cursor) > LONGEST:
-        raise malformed
+        raise malformed(argument)
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         # Unpacking raises ValueError for an empty list, TypeError for what is none.
         found, *position = cast("list[Any]", orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
     except (ValueError, TypeError):
-        raise malformed from None
+        raise malformed(argument) from None
     if found != mark:
         raise BadInput(f"{argument}: this cursor belongs to another list or order. Pass one of the same list.")
-    columns = order_columns(edge, order)
-    if len(position) != len(columns) or not all(map(fits, position, (column.type for column in columns))):
-        raise malformed
-    return tuple(position)
+    return position
 
 
 def fits(value: Any, kind: Any) -> bool:

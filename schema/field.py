@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
@@ -55,6 +55,11 @@ def held(attribute: str, description: str) -> Any:
         return read(self)
 
     return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: attribute})
+
+
+def described(annotation: Any, description: str, *, name: str | None = None) -> Any:
+    """An argument's type with what clients read about it, and its name where Python has another."""
+    return Annotated[annotation, strawberry.argument(description=description, name=name)]
 
 
 def parameter(name: str, annotation: Any = None) -> inspect.Parameter:

@@ -1,7 +1,5 @@
 """The root of all reading."""
 
-from typing import Annotated, Any
-
 import strawberry
 from strawberry import UNSET
 
@@ -9,12 +7,13 @@ from graph import edges
 from graph.errors import BadInput
 from graph.ids import TYPES, type_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
+from graph.reads import Key
 from resolvers import steps
 from resolvers.loaders import Step
-from resolvers.network import look_at_society
+from resolvers.society import look_at_society, name_community
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
-from schema.field import answered
+from schema.field import answered, described
 from schema.node import LOOKUPS, Node
 from schema.society import Society
 from schema.topic import Topic, TopicConnection
@@ -22,15 +21,15 @@ from schema.topic import Topic, TopicConnection
 MOST_NODES = 100
 
 
-def described(annotation: Any, description: str) -> Any:
-    """An argument's type with what clients read about it."""
-    return Annotated[annotation, strawberry.argument(description=description)]
-
-
-def node_key(id: str) -> LookupKey:
+def node_key(id: str) -> Key:
     """Says what an id names. Raises BadInput for what is no id."""
-    kind = kind_of(id)
-    return LookupKey(LOOKUPS[kind], id.partition(":")[2] if kind == "Topic" else id)
+    match kind_of(id), id.partition(":")[2]:
+        case "Community", name:
+            return name_community(name)
+        case "Topic", name:
+            return LookupKey(TOPIC_BY_NAME, name)
+        case kind, _:
+            return LookupKey(LOOKUPS[kind], id)
 
 
 def kind_of(id: str) -> str:

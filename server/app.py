@@ -15,6 +15,7 @@ from graph.database import Database, Observer, Pool
 from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
 from resolvers import valkey
+from resolvers.analytics import Analytics, Limits, reading
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.documents import Documents
@@ -44,7 +45,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     async def read(shape: Shape, keys: list[Any]) -> list[Any]:
         return await fetch(database, shape, keys, settings.deadline)
 
-    coalescer = Coalescer(read)
+    analytics = make_analytics(settings, database)
+    coalescer = Coalescer(reading(read, analytics))
 
     events = EventLog(redis)
     writes = Writes(database, events.publish, max_agents=settings.max_agents, deadline=settings.deadline)
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 await writes.close()
                 await events.close()
                 await coalescer.close()
+                await analytics.close()
                 if redis is not None:
                     await redis.aclose()
 
@@ -96,6 +99,16 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     )
     app.state.events = events
     return app
+
+
+def make_analytics(settings: Settings, database: Database) -> Analytics:
+    """Makes what analyses the network, as the settings say; nothing is started yet."""
+    limits = Limits(
+        max_age=settings.analytics_max_age,
+        deadline=settings.analytics_deadline,
+        max_relationships=settings.analytics_max_relationships,
+    )
+    return Analytics(database, choice=settings.analytics, limits=limits)
 
 
 def connect_database(settings: Settings, *, observe: Observer | None = None) -> Database:

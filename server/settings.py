@@ -10,6 +10,8 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graph.analytics.engine import Choice
+
 DATABASE_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 REDIS_SCHEMES = ("redis", "rediss")
 LEVELS = Literal["debug", "info", "warning", "error", "critical"]
@@ -36,6 +38,13 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = Field(
         None, description="A JSON file of documents by their hashes; no others are executed then."
     )
+    analytics: Choice = Field(
+        Choice.AUTO,
+        description="What analyses the network: gds (in Neo4j), igraph, or auto, which is gds if it is there.",
+    )
+    analytics_max_age: float = Field(30.0, ge=0, description="How old a snapshot of the network may be to be reused.")
+    analytics_deadline: float = Field(60.0, gt=0, le=3600, description="How long an analysis may take.")
+    analytics_max_relationships: int = Field(5_000_000, ge=1, description="How large a network is analysed.")
     demo: bool = Field(True, description="Fill an empty embedded database with a demonstration society.")
 
     database_url: SecretStr | None = Field(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.analytics.definitions import CommunityAlgorithm
+from graph.analytics.network import summed
 from graph.analytics.snapshot import Snapshot
 from graph.model import doc
 
@@ -109,7 +110,7 @@ def divide(algorithm: CommunityAlgorithm, snapshot: Snapshot, labels: Any) -> Di
     source = found[network.source]
     within = source == found[network.target]
     count = len(order)
-    strengths = np.bincount(source[within], network.strength[within], count)
+    strengths = summed(source[within], network.strength[within], count)
     return Division(
         algorithm,
         snapshot,
@@ -129,6 +130,6 @@ def modularity(snapshot: Snapshot, labels: Numbers, inside: NDArray[np.float64])
     if not total:
         return 0.0
     count = len(inside)
-    tied = np.bincount(labels[network.source], network.strength, count)
-    tied += np.bincount(labels[network.target], network.strength, count)
+    tied = summed(labels[network.source], network.strength, count)
+    tied += summed(labels[network.target], network.strength, count)
     return float(inside.sum() / total - ((tied / (2 * total)) ** 2).sum())

@@ -1,6 +1,7 @@
 """The measures that igraph computes, from arrays alone; it runs in processes of its own."""
 
-# igraph's own signatures are untyped in places.
+# igraph has types for some of its functions only.
+# pyright: reportMissingTypeStubs=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.analytics.definitions import DAMPING, Measure
-from graph.analytics.network import Indexes, Network, Scores, Ties, undirected
+from graph.analytics.network import Indexes, Network, Scores, Ties, summed, undirected
 
 Result = NDArray[Any]
 
@@ -89,7 +90,7 @@ def eigenvector(network: Network) -> Scores:
     ties = undirected(network).heavy()
     graph = undirected_graph(ties)
     graph.es["weight"] = ties.weight.tolist()
-    bound = np.bincount(ties.low, ties.weight, ties.size) + np.bincount(ties.high, ties.weight, ties.size)
+    bound = summed(ties.low, ties.weight, ties.size) + summed(ties.high, ties.weight, ties.size)
     parts = sorted(
         ((float(bound[part].max()), part) for part in graph.connected_components()), key=lambda each: -each[0]
     )

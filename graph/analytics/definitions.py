@@ -111,13 +111,14 @@ DEFINITIONS: dict[Measure, Definition] = {
         networkx="closeness_centrality(G, wf_improved=True)",
     ),
     Measure.CLUSTERING: Definition(
-        text="The share of pairs of the agent's neighbours who are tied themselves; undirected, unweighted, 0 with fewer "
-        "than two neighbours.",
+        text="The share of pairs of the agent's neighbours who are tied themselves; undirected, unweighted, 0 with "
+        "fewer than two neighbours.",
         source="D. J. Watts, S. H. Strogatz, Nature 393, 1998",
         networkx="clustering(U)",
     ),
     Measure.LEIDEN: Definition(
-        text="Communities of high modularity that are connected inside; undirected, weighted by strength, resolution 1.",
+        text="Communities of high modularity that are connected inside; undirected, weighted by strength, "
+        "resolution 1.",
         source="V. A. Traag et al., Scientific Reports 9, 2019",
         networkx="community.modularity(U, communities, weight='strength')",
     ),
@@ -133,7 +134,8 @@ DEFINITIONS: dict[Measure, Definition] = {
         networkx="",
     ),
     Measure.COMPONENTS: Definition(
-        text="Who can reach whom by relationships of any strength, whatever their direction: weakly connected components.",
+        text="Who can reach whom by relationships of any strength, whatever their direction: weakly connected "
+        "components.",
         source="networkx",
         networkx="weakly_connected_components(G)",
     ),

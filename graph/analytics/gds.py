@@ -72,7 +72,9 @@ class Call:
     @property
     def text(self) -> str:
         return f"""
-        CALL gds.{self.algorithm}.stream($name, {{relationshipTypes: ['{self.types}'], logProgress: false, {self.told}}})
+        CALL gds.{self.algorithm}.stream($name, {{
+          relationshipTypes: ['{self.types}'], logProgress: false, {self.told}
+        }})
         YIELD nodeId, {self.column} AS value
         RETURN collect(nodeId), collect(value)
         """

@@ -42,11 +42,16 @@ class Ties:
         return Ties(self.size, self.low[chosen], self.high[chosen], self.weight[chosen])
 
 
+def summed(at: NDArray[Any], values: Scores, size: int) -> Scores:
+    """Adds up the values at each of `size` numbers."""
+    return np.bincount(at, values, size).astype(np.float64)
+
+
 def undirected(network: Network) -> Ties:
     """Joins the relationships between each two agents."""
     low = np.minimum(network.source, network.target).astype(np.int64)
     high = np.maximum(network.source, network.target)
     pairs, place = np.unique(low * max(network.size, 1) + high, return_inverse=True)
-    weight = np.bincount(place, weights=network.strength, minlength=len(pairs))
+    weight = summed(place, network.strength, len(pairs))
     low, high = np.divmod(pairs, max(network.size, 1))
     return Ties(network.size, low.astype(np.int32), high.astype(np.int32), weight)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from graph.errors import DeadlineExceeded, Unavailable
@@ -47,10 +48,8 @@ class Worker:
     def kill(self) -> None:
         """Ends the process at once, whatever it does."""
         if self._pid is not None:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

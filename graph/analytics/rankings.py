@@ -24,12 +24,17 @@ class Ranking:
     def __len__(self) -> int:
         return len(self.order)
 
+    @property
+    def mean(self) -> float:
+        """The mean score; 0 for nobody."""
+        return float(self.scores.mean()) if len(self.scores) else 0.0
+
     def score(self, number: int) -> float:
         return float(self.scores[number])
 
     def position(self, place: int) -> tuple[float, str]:
         """What keeps a place when the scores change: the score and the key there."""
-        number = self.order[place]
+        number = int(self.order[place])
         return float(self.scores[number]), self.snapshot.keys[number]
 
     def after(self, score: float, key: str) -> int:

@@ -55,11 +55,11 @@ class Snapshot:
 
 async def read_snapshot(database: Database, *, most_relationships: int, deadline: float) -> Snapshot:
     """Reads the network. Raises TooLarge for one with more relationships than are allowed."""
-    ((agents, relationships),) = await database.read("analytics.size", SIZE)
+    ((_, relationships),) = await database.read("analytics.size", SIZE)
     if relationships > most_relationships:
         raise TooLarge(
-            f"The society has {relationships:,} relationships, and its network is analysed up to {most_relationships:,}. "
-            "Raise ECS_ANALYTICS_MAX_RELATIONSHIPS if there is memory for more."
+            f"The society has {relationships:,} relationships, and its network is analysed up to "
+            f"{most_relationships:,}. Raise ECS_ANALYTICS_MAX_RELATIONSHIPS if there is memory for more."
         )
     as_of = datetime.now(UTC)
     collected = Collected()

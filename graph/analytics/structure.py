@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.analytics.network import Network, Scores
+from graph.analytics.network import Network, Scores, summed
+from graph.edges import Direction
 
 Degrees = NDArray[np.int64]
 
@@ -19,6 +20,17 @@ class Structure:
     assortativity: float | None
     inward: Degrees
     outward: Degrees
+
+    def distribution(self, direction: Direction) -> list[tuple[int, int]]:
+        """Pairs each degree that there is with how many agents have it, the lowest first."""
+        match direction:
+            case Direction.OUT:
+                degrees = self.outward
+            case Direction.IN:
+                degrees = self.inward
+            case Direction.BOTH:
+                degrees = self.inward + self.outward
+        return list(zip(*(each.tolist() for each in np.unique(degrees, return_counts=True)), strict=True))
 
 
 def describe(network: Network) -> Structure:
@@ -52,9 +64,9 @@ def assortativity(network: Network, inward: Degrees, outward: Degrees) -> float 
 def degree_centrality(network: Network) -> Scores:
     both = np.bincount(network.source, minlength=network.size) + np.bincount(network.target, minlength=network.size)
     # networkx gives 1 to a single agent.
-    return both / (network.size - 1) if network.size > 1 else np.ones(network.size)
+    return both.astype(np.float64) / (network.size - 1) if network.size > 1 else np.ones(network.size)
 
 
 def strengths(network: Network) -> Scores:
-    outward = np.bincount(network.source, network.strength, minlength=network.size)
-    return outward + np.bincount(network.target, network.strength, minlength=network.size)
+    outward = summed(network.source, network.strength, network.size)
+    return outward + summed(network.target, network.strength, network.size)

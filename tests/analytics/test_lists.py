@@ -51,7 +51,9 @@ def test_divisions(network: Network, data: st.DataObject):
 @settings(max_examples=200, deadline=None)
 @given(scores=st.lists(st.sampled_from([0.0, 0.1, 0.1 + 1e-16, 0.3, 1.0]), min_size=1, max_size=12))
 def test_rankings(scores: list[float]):
-    ranking = rank(snapshot_of(Network(len(scores), *(np.zeros(0, dtype=np.int32),) * 2, np.zeros(0))), np.array(scores))
+    ranking = rank(
+        snapshot_of(Network(len(scores), *(np.zeros(0, dtype=np.int32),) * 2, np.zeros(0))), np.array(scores)
+    )
     expected = sorted(range(len(scores)), key=lambda i: (-round(scores[i], 12), i))
     assert ranking.order.tolist() == expected
     for place in range(len(scores)):

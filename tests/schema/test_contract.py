@@ -18,18 +18,8 @@ SNAPSHOT = Path(root.__file__).with_name("schema.graphql")
 
 # Promised by the contract and not served by this version.
 NOT_YET = {
-    "types": {
-        "Centrality", "Community", "CommunityAlgorithm", "CommunityConnection", "CommunityEdge", "DegreeBucket",
-        "IntFilter", "Path", "PathWeighting", "RankedAgentConnection", "RankedAgentEdge", "RecallWeights",
-        "RecalledMemory", "Subgraph", "SuggestedAgent",
-    },
-    "fields": {
-        "Agent.recall", "AgentNetwork.centrality", "AgentNetwork.clustering", "AgentNetwork.community",
-        "AgentNetwork.ego", "AgentNetwork.mutual", "AgentNetwork.pathTo", "AgentNetwork.suggestions",
-        "Query.searchKnowledge", "Query.searchMemories", "Society.asOf", "Society.assortativity",
-        "Society.averageClustering", "Society.communities", "Society.components", "Society.degreeDistribution",
-        "Society.density", "Society.path", "Society.ranking", "Society.reciprocity", "Topic.related",
-    },
+    "types": {"IntFilter", "RecallWeights", "RecalledMemory"},
+    "fields": {"Agent.recall", "Query.searchKnowledge", "Query.searchMemories", "Topic.related"},
 }  # fmt: skip
 
 

@@ -19,9 +19,11 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails, coll
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graph.analytics.engine import Choice
 from graph.database import Database
 from graph.reads import Key, fetch
 from resolvers import columns, failures, run
+from resolvers.analytics import Analytics, Limits, reading
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.failures import Position, climb
@@ -158,9 +160,11 @@ async def bench(migrated: Database, coalescer: Coalescer) -> Bench:
 
 @pytest.fixture(scope="module")
 async def coalescer(migrated: Database) -> AsyncIterator[Coalescer]:
-    coalescer = Coalescer(lambda shape, keys: fetch(migrated, shape, keys, 10.0))
+    analytics = Analytics(migrated, choice=Choice.IGRAPH, limits=Limits(max_age=3600))
+    coalescer = Coalescer(reading(lambda shape, keys: fetch(migrated, shape, keys, 10.0), analytics))
     yield coalescer
     await coalescer.close()
+    await analytics.close()
 
 
 @settings(
