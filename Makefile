@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-analytics lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench-writes: .venv/serve ## Compare group commit with one transaction a mutatio
 
 bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 	@$(BIN)/python -m deploy.bench.events
+
+bench-analytics: .venv/serve ## Measure questions about the network, of a million relationships, too
+	@$(BIN)/python -m deploy.bench.analytics
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv

@@ -15,7 +15,7 @@ from graph.rows import projection, reader
 
 # How many of an agent's closest acquaintances suggestions come from.
 CLOSEST = 100
-# Members with more relationships than this are looked up pair by pair.
+# Of agents with more ties than this only the closest count, or they are looked up pair by pair.
 WIDE = 1000
 # A subgraph has at most so many relationships for each agent that it may have.
 RELATIONSHIPS_EACH = 20
@@ -177,10 +177,10 @@ SUGGESTIONS = Question(
       }}
       CALL (z) {{
         MATCH (z)-[r:RELATES_TO]-(v:Agent) WHERE v <> z
-        WITH v, max(r.strength) AS far
+        WITH v, max(r.strength) AS far ORDER BY far DESC, v.key
         RETURN collect([v, far]) AS known
       }}
-      UNWIND known AS each
+      UNWIND known[..{WIDE}] AS each
       WITH a, each[0] AS v, (near + each[1]) / 2 / log(size(known)) AS share
       WHERE v <> a
       WITH a, v, sum(share) AS score, count(*) AS mutual

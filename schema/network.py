@@ -6,7 +6,7 @@ import strawberry
 
 from graph.analytics import definitions
 from graph.analytics.definitions import DEFINITIONS, Measure
-from graph.neighbourhood import CLOSEST, MOST_HOPS, MOST_RADIUS, RELATIONSHIPS_EACH
+from graph.neighbourhood import CLOSEST, MOST_HOPS, MOST_RADIUS, RELATIONSHIPS_EACH, WIDE
 from resolvers import network, society
 from resolvers.loaders import Step
 from schema.community import Community, CommunityAlgorithm
@@ -128,7 +128,8 @@ class AgentNetwork:
         find_suggestions,
         "Who is not tied to the agent but has acquaintances in common with it. Each of them counts the mean strength "
         "of its ties to the two (the stronger direction of each), divided by the logarithm of how many it is tied to, "
-        f"so that those whom everybody knows count little. Acquaintances are the agent's {CLOSEST} closest. "
+        f"so that those whom everybody knows count little. Acquaintances are the agent's {CLOSEST} closest, and of "
+        f"theirs the {WIDE} closest. "
         "(L. A. Adamic, E. Adar, Social Networks 25, 2003; weighted after T. Murata, S. Moriyasu, WI 2007)",
     )
     path_to: Path | None = answered(find_path, PATH)

@@ -15,12 +15,14 @@ Take = Callable[[Network], Awaitable[Snapshot]]
 
 WRITE = """
 UNWIND range(0, $size - 1) AS i
-CREATE (:Agent {id: 'Agent:' + i, key: 'agent_' + right('000' + i, 4)})
+CREATE (:Agent {id: 'Agent:' + i, key: 'agent_' + right('000' + i, 4), name: '', socialEnergy: 1.0, learningRate: 0.1,
+  memoryCapacity: 1, importanceThreshold: 0.5, createdAt: datetime(), updatedAt: datetime()})
 """
 TIE = """
 UNWIND $rows AS r
 MATCH (a:Agent {id: 'Agent:' + r[0]}) MATCH (b:Agent {id: 'Agent:' + r[1]})
-CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + r[1], strength: r[2]}]->(b)
+CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + r[1], strength: r[2], kind: 'friend', trust: 0.5,
+  interactionCount: 0, firstMetAt: datetime()}]->(b)
 """
 
 
