@@ -97,7 +97,7 @@ CALLS: dict[Measure, Call] = {
         "pageRank",
         "OUT",
         "score",
-        f"relationshipWeightProperty: 'strength', dampingFactor: {DAMPING}, maxIterations: 400, tolerance: 1e-12, "
+        f"relationshipWeightProperty: 'strength', dampingFactor: {DAMPING}, maxIterations: 400, tolerance: 1e-8, "
         "concurrency: 2",
         to_sum_of_one,
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from graph.analytics.network import Network
 from graph.database import Database
-from graph.neighbourhood import MUTUAL, SUGGESTIONS, Path, Subgraph, Suggestion, ego, fewest_hops
+from graph.neighbourhood import MUTUAL, SUGGESTIONS, WIDE, Path, Subgraph, Suggestion, ego, fewest_hops
 from graph.questions import Asking, Question, QuestionKey, fetch_answers
 
 from .conftest import put
@@ -86,12 +86,15 @@ async def test_acquaintances_in_common_with_those_whom_everybody_knows(migrated:
 async def test_suggestions_come_through_those_whom_everybody_knows(migrated: Database):
     found = await ask(migrated, SUGGESTIONS, 700, first=50)
     assert isinstance(found, list)
+    counted = {
+        each: sorted(WHOLE[each], key=lambda other: (-closest(each, other), other))[:WIDE] for each in WHOLE[700]
+    }
     scores = {
         other: round(
             sum((closest(700, each) + closest(each, other)) / 2 / log(WHOLE.degree(each)) for each in common), 9
         )
         for other in nx.non_neighbors(WHOLE, 700)
-        if (common := list(nx.common_neighbors(WHOLE, 700, other)))
+        if (common := [each for each in nx.common_neighbors(WHOLE, 700, other) if other in counted[each]])
     }
     assert all(isinstance(each, Suggestion) for each in found)
     assert [number(each.agent.key) for each in found] == sorted(scores, key=lambda each: (-scores[each], each))[:50]
