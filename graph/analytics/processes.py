@@ -40,9 +40,11 @@ class Worker:
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=prepare)
         self._pid: int | None = None
 
+    async def start(self) -> None:
+        """Starts the process; raises BrokenProcessPool if it has ended since."""
+        self._pid = await asyncio.wrap_future(self._pool.submit(os.getpid))
+
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        if self._pid is None:
-            self._pid = await asyncio.wrap_future(self._pool.submit(os.getpid))
         return await asyncio.wrap_future(self._pool.submit(work, *arguments))
 
     def kill(self) -> None:
@@ -70,8 +72,7 @@ class Processes:
         async with self._free:
             if self._closed:
                 raise Unavailable("The server is stopping. Try again shortly.")
-            worker = self._idle.pop() if self._idle else Worker()
-            self._busy.add(worker)
+            worker = await self._take()
             sound = False
             try:
                 async with asyncio.timeout(seconds):
@@ -91,6 +92,24 @@ class Processes:
                 else:
                     worker.kill()
             return done
+
+    async def _take(self) -> Worker:
+        """Takes an idle process that is still there, or starts one."""
+        while True:
+            known = bool(self._idle)
+            worker = self._idle.pop() if known else Worker()
+            self._busy.add(worker)
+            try:
+                await worker.start()
+            except BaseException as error:
+                self._busy.discard(worker)
+                worker.kill()
+                if not isinstance(error, BrokenProcessPool):
+                    raise
+                if not known:
+                    raise Unavailable("No process can be started to compute this analysis.") from None
+            else:
+                return worker
 
     def close(self) -> None:
         """Ends all processes, and what they compute."""

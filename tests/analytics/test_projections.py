@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 
 import psutil
@@ -91,6 +92,8 @@ async def test_a_process_that_is_killed_or_takes_too_long_is_replaced():
         await processes.run(time.sleep, 60, seconds=0.2)
     with pytest.raises(Unavailable, match="came to an end"):
         await processes.run(os._exit, 1, seconds=30)
+    # One that ended while it had nothing to do is replaced unnoticed.
+    os.kill(await processes.run(os.getpid, seconds=30), signal.SIGKILL)
     pid = await processes.run(os.getpid, seconds=30)
     processes.close()
     for _ in range(100):
