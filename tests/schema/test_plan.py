@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 from tests.random_society import Society, make_society, write_society
 
 # A value for each type of a required argument.
-SOME = {"ID!": '"Agent:a"', "[ID!]!": "[]", "String!": '"a"'}
+SOME = {"Centrality!": "PAGERANK", "ID!": '"Agent:a"', "[ID!]!": "[]", "String!": '"a"'}
 
 PROFILE = """
 query Profile($key: String!, $first: Int, $brief: Boolean = false) {
