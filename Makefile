@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall eval-recall lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall eval-recall load lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench-writes: .venv/serve ## Compare group commit with one transaction a mutatio
 bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 	@$(BIN)/python -m deploy.bench.events
 
+load: .venv/dev ## Let 10,000 agents ask and write for 5 minutes (needs Go; options in ARGS)
+	@$(BIN)/python -m deploy.load.run $(ARGS)
+
 bench-recall: .venv/serve ## Measure recall and searches in a large society
 	@$(BIN)/python -m deploy.bench.recall
 
@@ -59,7 +62,7 @@ lock: ## Pin all dependencies anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
 		--extra embedded --group build pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
-		--extra embedded --group build --group dev pyproject.toml -o requirements-dev.txt
+		--extra embedded --extra load --group build --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what was made here, but no data
 	rm -rf .venv server/static web/node_modules *.egg-info

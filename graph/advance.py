@@ -28,6 +28,7 @@ from graph.dynamics import (
     cypher_recover,
 )
 from graph.errors import BadInput, Conflict, NotFound
+from graph.writes.change import Announce, Part, Touched, Transact, transacting
 
 
 class System(Enum):
@@ -109,7 +110,7 @@ RETURN c.lane, c.id ORDER BY c.number
 """
 # Writing the same value takes the lock and changes nothing.
 CLAIM = "MATCH (c:AdvanceChunk {id: $chunk}) SET c._lock = 0 RETURN c.agents"
-LOCK = "UNWIND $ids AS id MATCH (a:Agent {id: id}) SET a._lock = 0 RETURN count(*)"
+LOCK = "UNWIND $ids AS id MATCH (a:Agent {id: id}) SET a._lock = 0 RETURN a.id, a.key"
 DONE = """
 MATCH (c:AdvanceChunk {id: $chunk})
 SET c.processed = $processed, c.forgotten = $forgotten, c.decayed = $decayed
@@ -140,6 +141,13 @@ class AdvanceResult:
 
 Progress = Callable[[float], Awaitable[None]]
 
+# What of an agent each system changes.
+CHANGED = {
+    System.MEMORY: (Part.MEMORIES,),
+    System.SOCIAL: (Part.SELF, Part.RELATIONSHIPS),
+    System.KNOWLEDGE: (Part.KNOWLEDGE,),
+}
+
 
 async def advance(
     database: Database,
@@ -149,15 +157,18 @@ async def advance(
     by: float,
     systems: Collection[System],
     progress: Progress,
+    transact: Transact | None = None,
     chunk: int = 100,
 ) -> AdvanceResult:
     """Lets `by` seconds go by for agents, named by key, or for all; `progress` gets the part done, in [0, 1].
 
     What was interrupted goes on when it is called again with the same key, and what is finished answers its
-    result again. Raises Conflict for the same key with something else, NotFound for the first unknown agent.
+    result again. `transact` runs the transactions that change agents. Raises Conflict for the same key with
+    something else, NotFound for the first unknown agent.
     """
     if not 0 < by <= LONGEST:
         raise BadInput(f"must be longer than nothing and no longer than a hundred years, is {by:g} seconds.", "by")
+    transact = transact or transacting(database)
     chunks, result = await begin(database, key, agents, by, systems, chunk)
     if result:
         return result
@@ -170,7 +181,7 @@ async def advance(
         nonlocal done
         asked = [system for system in LANES[lane] if system in systems]
         for id in [id for of, id in pending if of == lane]:
-            await apply_chunk(database, id, by, asked)
+            await apply_chunk(transact, id, by, asked)
             done += 1
             await progress(done / chunks)
 
@@ -218,18 +229,20 @@ async def refuse_unknown(run: Run, agents: Collection[str]) -> None:
             raise NotFound(f"there is no agent {shown(key)}: create it with createAgents first.", "agents", place)
 
 
-async def apply_chunk(database: Database, id: str, by: float, systems: Collection[System]) -> None:
+async def apply_chunk(transact: Transact, id: str, by: float, systems: Collection[System]) -> None:
     """Lets the time go by for the agents of one chunk, unless that was done."""
 
-    async def work(run: Run) -> None:
+    async def work(run: Run, announce: Announce) -> None:
         claimed = await run(CLAIM, {"chunk": id})
         if not claimed or claimed[0][0] is None:
             return
-        ((processed,),) = await run(LOCK, {"ids": claimed[0][0]})
+        agents = await run(LOCK, {"ids": claimed[0][0]})
+        parts = [part for system in systems for part in CHANGED[system]]
+        await announce(run, Touched({(id, key): set(parts) for id, key in agents}))
         forgotten, decayed = await apply_systems(run, claimed[0][0], by, systems)
-        await run(DONE, {"chunk": id, "processed": processed, "forgotten": forgotten, "decayed": decayed})
+        await run(DONE, {"chunk": id, "processed": len(agents), "forgotten": forgotten, "decayed": decayed})
 
-    await database.transaction("advance", work, deadline=DEADLINE)
+    await transact("advance", work, DEADLINE)
 
 
 async def apply_systems(run: Run, ids: list[str], by: float, systems: Collection[System]) -> tuple[int, int]:

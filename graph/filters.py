@@ -1,5 +1,6 @@
 """Filters as clients write them, compiled to Cypher predicates whose values are parameters."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,11 @@ class Filter:
 
     text: str
     parameters: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def own(self) -> bool:
+        """Whether it speaks of the row alone, and of nothing that the row leads to."""
+        return not re.search(r"\b[ow]\.|EXISTS", self.text)
 
 
 @dataclass(slots=True)

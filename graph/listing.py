@@ -2,7 +2,8 @@
 
 Every text is made of the project's own words (edges, properties, compiled filters) and a few forms, so that
 the database plans each of them once; all values are parameters. A key `k` is asked for in a subquery,
-because then an index gives the order and only the rows of the page are read.
+because then an index gives the order and only the rows of the page are read. All that is found comes in one
+record: in the driver a record costs more than everything that it holds.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from graph.edges import Direction, Edge, Order, Way
-from graph.rows import Column, column, projection
+from graph.rows import Column, Fields, column, projection
 
 # No time that can be stored sorts before it; where an order meets an absent time, it stands in.
 NEVER = "datetime('0001-01-01T00:00:00Z')"
@@ -28,6 +29,7 @@ def page_text(
     far: str | None,
     inclusive: bool,
     skip: bool,
+    fields: Fields = None,
 ) -> str:
     """The query that reads pages in an order, each from `near` on (inclusive or not) to before `far`.
 
@@ -48,8 +50,10 @@ def page_text(
         each = "LIMIT $skip + $limit" if skip else cut
         bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
         inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
-    values = ", ".join([projection(edge.row), *(sort.exact for sort in sorts)])
-    return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{values}]) AS rows\n}}\nRETURN k.i, rows"
+    values = ", ".join([projection(edge.row, chosen=fields), *(sort.exact for sort in sorts)])
+    return (
+        f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{values}]) AS rows\n}}\nRETURN collect([k.i, rows])"
+    )
 
 
 def _ordered(
@@ -84,7 +88,7 @@ def count_text(edge: Edge, direction: Direction, predicate: str) -> str:
     if predicate:
         return _tally(edge, ways, predicate, "count(n)")
     parent = f"MATCH {ways[0].parent}\n" if ways[0].parent else ""
-    return f"UNWIND $keys AS k\n{parent}RETURN k.i, {' + '.join(way.count for way in ways)}"
+    return f"UNWIND $keys AS k\n{parent}RETURN collect([k.i, {' + '.join(way.count for way in ways)}])"
 
 
 @lru_cache(maxsize=1024)
@@ -104,7 +108,7 @@ def _tally(edge: Edge, ways: Sequence[Way], predicate: str, result: str) -> str:
         hint = f"\n{hint}" if way.lead else ""
         bodies.append(f"MATCH {way.pattern}{hint}\nWHERE {all_of(way.where, *known, predicate)}\nWITH {distinct}n")
     inner = union(bodies) if len(bodies) > 1 else bodies[0]
-    return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN {result} AS result\n}}\nRETURN k.i, result"
+    return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN {result} AS result\n}}\nRETURN collect([k.i, result])"
 
 
 def union(bodies: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """Single objects found by what names them, one query for any number of names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from graph.database import Database
 from graph.model import Agent, Interaction, Knowledge, Memory, Relationship, Topic
-from graph.rows import projection, reader
+from graph.rows import Fields, projection, reader
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -15,6 +16,7 @@ class Lookup:
     name: str
     row: type
     match: str
+    fields: Fields = None
 
     @property
     def lane(self) -> str:
@@ -22,7 +24,15 @@ class Lookup:
 
     @property
     def text(self) -> str:
-        return f"UNWIND $keys AS k\nMATCH {self.match}\nRETURN k, [{projection(self.row)}]"
+        return (
+            f"UNWIND $keys AS k\nMATCH {self.match}\nRETURN collect([k, [{projection(self.row, chosen=self.fields)}]])"
+        )
+
+
+@lru_cache(maxsize=1024)
+def narrowed_lookup(lookup: Lookup, fields: Fields) -> Lookup:
+    """The lookup that reads only some fields."""
+    return replace(lookup, fields=fields)
 
 
 AGENT_BY_ID = Lookup(name="Agent.id", row=Agent, match="(n:Agent {id: k})")
@@ -60,7 +70,8 @@ class LookupKey:
 
 async def fetch_lookups(database: Database, shape: Lookup, keys: list[LookupKey], deadline: float) -> list[Any]:
     """Finds what the keys name; None for those that name nothing."""
-    records = await database.read(shape.name, shape.text, {"keys": [key.key for key in keys]}, deadline=deadline)
-    read = reader(shape.row)
+    parameters = {"keys": [key.key for key in keys]}
+    ((records,),) = await database.read(shape.name, shape.text, parameters, deadline=deadline)
+    read = reader(shape.row, shape.fields)
     found: dict[Any, Any] = {tuple(key) if isinstance(key, list) else key: read(row) for key, row in records}  # pyright: ignore[reportUnknownArgumentType]
     return [found.get(key.key) for key in keys]

@@ -5,14 +5,15 @@ that neither ties nor floats nor concurrent inserts and deletes can lose or repe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
 from graph.filters import Filter
 from graph.listing import count_text, opposite, page_text, summary_text
-from graph.rows import reader
+from graph.rows import Fields, reader
 
 Values = tuple[Any, ...]
 
@@ -35,7 +36,7 @@ class PageShape:
     """What the pages of one query have in common. `backward` reads from the end of the list.
 
     `after` and `before` say which bounds there are; `inclusive` lets the bound itself in. `skip` passes over rows,
-    which costs more the more there are; cursors cost the same everywhere.
+    which costs more the more there are; cursors cost the same everywhere. `fields` are those that are read.
     """
 
     listing: Listing
@@ -46,10 +47,26 @@ class PageShape:
     before: bool = False
     inclusive: bool = False
     skip: int = 0
+    fields: Fields = None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Computed once: it would be most of what it costs to look up a key.
+        own = (self.listing, self.order, self.limit, self.backward, self.after, self.before, self.inclusive)
+        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def lane(self) -> str:
         return self.listing.edge.name
+
+
+@lru_cache(maxsize=1024)
+def narrowed_page(shape: PageShape, fields: Fields) -> PageShape:
+    """The shape of the same pages with only some fields."""
+    return replace(shape, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,7 @@ def text_of(shape: PageShape) -> str:
         far=far if (shape.after if shape.backward else shape.before) else None,
         inclusive=shape.inclusive,
         skip=shape.skip > 0,
+        fields=shape.fields,
     )
 
 
@@ -149,8 +167,8 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
         "skip": shape.skip,
         **dict(filter.parameters if filter else ()),
     }
-    records = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
-    found: dict[int, list[list[Any]]] = dict(records)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+    ((records,),) = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
+    found: dict[int, list[list[Any]]] = dict(records)
     return [_page(shape, found[i]) for i in range(len(keys))]
 
 
@@ -160,7 +178,7 @@ def _page(shape: PageShape, rows: list[list[Any]]) -> Page:
         rows.pop()
     if shape.backward:
         rows.reverse()
-    read, width = reader(shape.listing.edge.row), len(shape.order)
+    read, width = reader(shape.listing.edge.row, shape.fields), len(shape.order)
     return Page([read(row) for row in rows], [tuple(row[-width:]) for row in rows], more)
 
 
@@ -197,6 +215,6 @@ async def _fetch_values(
         "keys": [{"i": i, "id": key.parent} for i, key in enumerate(keys)],
         **dict(listing.filter.parameters if listing.filter else ()),
     }
-    records = await database.read(name, text, parameters, deadline=deadline)
-    found: dict[int, Any] = dict(records)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+    ((records,),) = await database.read(name, text, parameters, deadline=deadline)
+    found: dict[int, Any] = dict(records)
     return [found.get(i) for i in range(len(keys))]

@@ -1,14 +1,24 @@
 """The reads that all resolvers share: pages, counts, summaries and lookups, by the shape of their keys."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from graph.database import Database
-from graph.lookups import Lookup, fetch_lookups
-from graph.pages import Listing, PageShape, SummaryShape, fetch_counts, fetch_pages, fetch_summaries
+from graph.lookups import Lookup, LookupKey, fetch_lookups, narrowed_lookup
+from graph.pages import (
+    Listing,
+    PageKey,
+    PageShape,
+    SummaryShape,
+    fetch_counts,
+    fetch_pages,
+    fetch_summaries,
+    narrowed_page,
+)
 from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies
 from graph.recall import RecallShape, fetch_candidates
 from graph.related import RelatedShape, fetch_related
+from graph.rows import choose
 from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
 
 
@@ -24,6 +34,30 @@ class Key(Protocol):
 
     @property
     def shape(self) -> Shape: ...
+
+
+def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
+    """Asks for the same, but of rows only for the fields of these names."""
+    shapes: dict[int, Any] = {}
+    found: list[Key] = []
+    for key in keys:
+        # One shape stands for many keys.
+        shape = shapes.get(id(key.shape)) or shapes.setdefault(id(key.shape), narrow_shape(key.shape, names))
+        if isinstance(key, PageKey):
+            found.append(PageKey(shape, key.parent, key.after, key.before))
+        elif isinstance(key, LookupKey):
+            found.append(LookupKey(shape, key.key))
+        else:
+            found.append(key)
+    return found
+
+
+def narrow_shape(shape: Shape, names: frozenset[str]) -> Shape:
+    if isinstance(shape, PageShape):
+        return narrowed_page(shape, choose(shape.listing.edge.row, names))
+    if isinstance(shape, Lookup):
+        return narrowed_lookup(shape, choose(shape.row, names))
+    return shape
 
 
 FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[Any]]]] = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -13,6 +13,9 @@ import orjson
 from graph.model import Agent, Interaction, Knowledge, Memory, Relationship, Topic
 
 T = TypeVar("T")
+
+# Which of a row type's fields are read, in the model's order; None for all.
+Fields = tuple[str, ...] | None
 
 # Fields that are not a property of their own.
 EXPRESSIONS: dict[tuple[type, str], str] = {
@@ -22,11 +25,16 @@ EXPRESSIONS: dict[tuple[type, str], str] = {
 }
 
 
+# Fields that are always read: the ids of objects and of those that they belong to, and what stands for an id.
+IDENTIFYING = {"id", "agent_id", "source_id", "target_id", "topic_name"}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One stored field. `type` is its Python type without `| None`."""
+    """One stored value. `field` is the row's field that holds it; `type` is its Python type without `| None`."""
 
     name: str
+    field: str
     property: str
     type: Any
     nullable: bool
@@ -71,7 +79,7 @@ def _columns(row: type, *, prefix: str) -> list[Column]:
             found += _columns(hint, prefix=name)
             continue
         expression = EXPRESSIONS.get((row, item.name))
-        found.append(Column(name, camel(name), hint, nullable, item.metadata.get("doc"), expression))
+        found.append(Column(name, prefix or name, camel(name), hint, nullable, item.metadata.get("doc"), expression))
     return found
 
 
@@ -80,27 +88,70 @@ def column(row: type, property_name: str) -> Column | None:
     return next((column for column in columns(row) if column.property == property_name), None)
 
 
-@cache
-def projection(row: type, variable: str = "n") -> str:
+@lru_cache(maxsize=1024)
+def choose(row: type, names: frozenset[str]) -> Fields:
+    """Chooses the fields of these names, and those that say which object it is or what belongs to it."""
+    own = [item.name for item in fields(row)]
+    chosen = tuple(name for name in own if name in names or name in IDENTIFYING)
+    return None if len(chosen) == len(own) else chosen
+
+
+@lru_cache(maxsize=1024)
+def projection(row: type, variable: str = "n", chosen: Fields = None) -> str:
     """Lists the columns in Cypher, in the order in which `reader` takes them."""
-    return ", ".join(column.read_from(variable) for column in columns(row))
+    wanted = [column for column in columns(row) if chosen is None or column.field in chosen]
+    return ", ".join(column.read_from(variable) for column in wanted)
 
 
-@cache
-def reader(row: type[T]) -> Callable[[list[Any]], T]:
+@lru_cache(maxsize=1024)
+def reader(row: type[T], chosen: Fields = None) -> Callable[[list[Any]], T]:
     """Makes the function that turns a projected list into an object; further values at its end are ignored.
 
-    Its code is generated, because it runs once for every row that is ever read.
+    An object of which only some fields are chosen has no others. The code is generated, because it runs once for
+    every row that is ever read.
     """
     names: dict[str, Any] = {"orjson": orjson, "datetime": datetime}
-    code, _ = _constructor(row, names, position=0)
+    code, _ = _constructor(row, names, position=0, chosen=chosen)
     return eval(f"lambda r: {code}", names)  # noqa: S307 — the model's own names, nothing from outside
 
 
-def _constructor(row: type, names: dict[str, Any], *, position: int) -> tuple[str, int]:
-    names[row.__name__] = row
+class Unread:
+    """Stands in a class for a field that its objects were read without."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, row: Any, owner: type | None = None) -> Any:
+        raise AttributeError(f"{self._name} was not read from the database.")
+
+
+def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
+    """Makes the function that makes an object of some fields, which is an instance of its type nonetheless."""
+
+    def equal(self: object, other: object) -> bool:
+        return isinstance(other, row) and vars(self) == vars(other)
+
+    def write(self: object) -> str:
+        return f"{row.__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    unread = {item.name: Unread() for item in fields(row) if item.name not in chosen}
+    own: dict[str, Any] = {**unread, "__eq__": equal, "__repr__": write}
+    kind, new = type(row.__name__, (row,), own), object.__new__
+
+    def make(**values: Any) -> Any:
+        made = new(kind)
+        made.__dict__ = values
+        return made
+
+    return make
+
+
+def _constructor(row: type, names: dict[str, Any], *, position: int, chosen: Fields = None) -> tuple[str, int]:
+    names[row.__name__] = row if chosen is None else _part(row, chosen)
     hints, arguments = get_type_hints(row), list[str]()
     for item in fields(row):
+        if chosen is not None and item.name not in chosen:
+            continue
         hint, nullable = split_optional(hints[item.name])
         value = f"r[{position}]"
         if is_dataclass(hint) and isinstance(hint, type):
@@ -127,10 +178,10 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
     return f"({code} if {value} is not None else None)" if nullable else code
 
 
-@cache
-def writer(row: type[T]) -> Callable[[T], list[Any]]:
+@lru_cache(maxsize=1024)
+def writer(row: type[T], chosen: Fields = None) -> Callable[[T], list[Any]]:
     """Makes the function that turns an object into the list, of JSON's types alone, that `reader` takes."""
-    values = ", ".join(_plain(column) for column in columns(row))
+    values = ", ".join(_plain(column) for column in columns(row) if chosen is None or column.field in chosen)
     return eval(f"lambda r: [{values}]", {"orjson": orjson})  # noqa: S307 — the model's own names
 
 

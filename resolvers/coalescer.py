@@ -1,6 +1,7 @@
 """Joins what all requests in flight ask for into few, large queries."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
 
 # Errors that no key is at fault for: asking again without some of them would only repeat them.
 OF_NO_KEY = (Unavailable, DeadlineExceeded)
+
+# So many are sent together however long it takes: so few are slow for other reasons.
+SMALL = 32
 
 STOPPED = "The server is stopping. Try again shortly."
 
@@ -50,7 +54,11 @@ class Coalescer:
 
 
 class Lane:
-    """The keys that wait for one kind of query, and the queries that run."""
+    """The keys that wait for one kind of query, and the queries that run.
+
+    With a `pace`, in seconds, what is sent together becomes smaller when it takes longer, so that a backlog is worked
+    off instead of failing as a whole. A key whose answer nobody waits for any more is not sent.
+    """
 
     def __init__(
         self,
@@ -59,12 +67,15 @@ class Lane:
         largest: int,
         *,
         weigh: Callable[[Any], int] = lambda _: 1,
+        pace: float | None = None,
         closed: bool = False,
     ) -> None:
         self._fetch = fetch
         self._in_flight = in_flight
         self._largest = largest
         self._weigh = weigh
+        self._pace = pace
+        self._limit = largest
         self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
         self._scheduled = False
         self._closed = closed
@@ -97,10 +108,12 @@ class Lane:
             self._waiting.clear()
         while self._waiting and len(self._running) < self._in_flight:
             shape = next(iter(self._waiting))
-            waiting = self._waiting.pop(shape)
+            waiting = {key: answer for key, answer in self._waiting.pop(shape).items() if not answer.done()}
             batch = {key: waiting.pop(key) for key in self._take(waiting)}
             if waiting:
                 self._waiting[shape] = waiting
+            if not batch:
+                continue
             task = asyncio.create_task(self._answer(shape, batch))
             self._running.add(task)
             task.add_done_callback(self._finished)
@@ -111,10 +124,19 @@ class Lane:
         size = 0
         for key in waiting:
             size += self._weigh(key)
-            if taken and size > self._largest:
+            if taken and size > self._limit:
                 break
             taken.append(key)
         return taken
+
+    def _keep_pace(self, size: int, took: float) -> None:
+        if self._pace is None:
+            return
+        if took > self._pace:
+            if size > SMALL:
+                self._limit = min(self._limit, max(SMALL, size // 2))
+        elif 2 * size >= self._limit:
+            self._limit = min(self._largest, 2 * self._limit)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -125,19 +147,31 @@ class Lane:
         try:
             while parts:
                 part = parts.pop(0)
+                started = time.monotonic()
                 try:
                     values = await self._fetch(shape, list(part))
-                    for answer, value in list(zip(part.values(), values, strict=True)):
-                        answer.set_result(value)
+                    if len(values) != len(part):
+                        raise ValueError(f"{len(part)} keys were answered with {len(values)} values.")
                 except Exception as error:
                     if len(part) == 1 or isinstance(error, OF_NO_KEY):
                         fail(part, error)
                     else:
                         # In order: of what is written, each may build on what comes before.
                         parts[:0] = halves(part)
+                else:
+                    # Nothing here may fail: what was written would be written again.
+                    succeed(part, values)
+                self._keep_pace(sum(map(self._weigh, part)), time.monotonic() - started)
         finally:
             # Whoever has no answer by now would wait for ever.
             fail(batch, Unavailable(STOPPED))
+
+
+def succeed(batch: dict[Key, asyncio.Future[Any]], values: Sequence[Any]) -> None:
+    for answer, value in zip(batch.values(), values, strict=True):
+        # Whoever asked may have given up, and the future with it.
+        if not answer.done():
+            answer.set_result(value)
 
 
 def halves(batch: dict[Key, asyncio.Future[Any]]) -> tuple[dict[Key, asyncio.Future[Any]], ...]:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiodataloader import DataLoader
 
 from graph.lookups import Lookup, LookupKey
 from graph.pages import CountKey, FloatSummary, Page, PageKey, SummaryKey
 from graph.reads import Key
-from resolvers.coalescer import Coalescer
 
 # What takes objects and gives a value for each, or the exception that befell it. One that must read yields the
 # keys that it needs and is sent their answers, as often as it has to.
@@ -18,21 +17,27 @@ Reading = Generator[Sequence[Key], Values, Values]
 Step = Callable[[Sequence[Any]], Values | Reading]
 
 
+class Source(Protocol):
+    """What answers keys in their order, each with a value or with the exception that befell it."""
+
+    async def load_many(self, keys: Sequence[Key]) -> list[Any]: ...
+
+
 class Loaders:
     """The loaders of one request, made as they are needed, one for each kind of query.
 
-    They memoise and gather; the coalescer behind them joins what other requests gathered.
+    They memoise and gather; the source behind them joins what other requests gathered.
     """
 
-    def __init__(self, coalescer: Coalescer) -> None:
-        self._coalescer = coalescer
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._lanes: dict[str, DataLoader[Any, Any]] = {}
 
     def _load(self, key: Key) -> asyncio.Future[Any]:
         lane = key.shape.lane
         loader = self._lanes.get(lane)
         if loader is None:
-            loader = self._lanes[lane] = DataLoader(self._coalescer.load_many)
+            loader = self._lanes[lane] = DataLoader(self._source.load_many)
         return loader.load(key)
 
     def clear(self) -> None:
@@ -41,7 +46,7 @@ class Loaders:
 
     async def load_many(self, keys: Sequence[Key]) -> Values:
         """Answers keys in their order, each with a value or with the exception that befell it; remembers none."""
-        return await self._coalescer.load_many(keys)
+        return await self._source.load_many(keys)
 
     async def finish(self, reading: Reading) -> Any:
         """Gives the value that a step reads for its only object. Raises the exception that befell it."""

@@ -42,7 +42,8 @@ class Child:
     """What each object leads to by a step: a value if there is `complete`, else objects.
 
     `bind` makes the step from the operation's variables, or raises. `selection` says what is answered of the objects;
-    where they may be of several types, `selections` does, by the class of their rows.
+    where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
+    rows are read for, None for all.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Child:
     bind: Callable[[Any], Step]
     selection: "Selection | None" = None
     selections: "Mapping[type, Selection] | None" = None
+    names: frozenset[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -61,13 +63,15 @@ class Selection:
     """What is answered of objects of one type.
 
     `blank` is an answer without values. `build` answers objects, but for what children lead to; it appends to its
-    second argument every object with a column that is not what it should be, and leaves None in its place.
+    second argument every object with a column that is not what it should be, and leaves None in its place. `names`
+    are the attributes that are read in it and below.
     """
 
     build: Callable[[Sequence[Any], list[Any]], list[Any]]
     blank: Answer
     leaves: Sequence[Leaf]
     children: list[Child]
+    names: frozenset[str]
 
 
 # Where an object lies below its parent batch: in which answer, and there at which place of the list if it is one.

@@ -11,7 +11,7 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, cast
 
-from graph.reads import Key
+from graph.reads import Key, narrow
 from resolvers.failures import Told, settle
 from resolvers.loaders import Loaders, Reading, Values
 from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Selection, Shape, Slot
@@ -106,15 +106,19 @@ class Run:
         try:
             values = child.bind(self._variables)(objects)
             if not isinstance(values, list):
-                self._waiting.append((batch, child, objects, values, next(values)))
+                self._wait(batch, child, objects, values, next(values))
                 return
         except Exception as error:
             values = [error] * len(objects)
         self._fill(batch, child, values)
 
+    def _wait(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, keys: Sequence[Key]) -> None:
+        wanted = keys if child.names is None else narrow(keys, child.names)
+        self._waiting.append((batch, child, objects, reading, wanted))
+
     def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
         try:
-            self._waiting.append((batch, child, objects, reading, reading.send(answers)))
+            self._wait(batch, child, objects, reading, reading.send(answers))
             return
         except StopIteration as end:
             values: Values = end.value

@@ -6,15 +6,17 @@ from typing import Any
 from uuid import uuid4
 
 from graph.advance import AdvanceResult, System, advance
-from graph.database import Database
+from graph.database import Database, Run
 from graph.errors import SocietyError
 from graph.events import Event, EventKind
-from graph.writes.change import Answer, Change
+from graph.writes.change import Announce, Answer, Change, Transact, transacting
 from graph.writes.group import write_group
 from resolvers.coalescer import Lane
 
 # Rows in one transaction; a larger change has one of its own.
 LARGEST = 1000
+# Seconds that a transaction should take at most, so that nobody waits long for the next one.
+PACE = 1.0
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -35,12 +37,14 @@ class Writes:
         deadline: float,
         largest: int = LARGEST,
         in_flight: int = 1,
+        transact: Transact | None = None,
     ) -> None:
         self._database = database
+        self._transact = transact or transacting(database)
         self._publish = publish
         self._max_agents = max_agents
         self._deadline = deadline
-        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size)
+        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size, pace=PACE)
 
     async def commit(self, change: Change) -> dict[str, Any]:
         """Writes a change and returns its payload's fields, once they are in the database to stay."""
@@ -50,11 +54,16 @@ class Writes:
         return answer.result
 
     async def _write(self, _: Any, changes: Sequence[Change]) -> list[Answer]:
-        answers = await self._database.transaction(
-            "write",
-            lambda run: write_group(run, changes, max_agents=self._max_agents, dimension=self._database.dimension),
-            deadline=self._deadline,
-        )
+        async def work(run: Run, announce: Announce) -> list[Answer]:
+            return await write_group(
+                run,
+                changes,
+                max_agents=self._max_agents,
+                dimension=self._database.dimension,
+                announce=announce,
+            )
+
+        answers: list[Answer] = await self._transact("write", work, self._deadline)
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]
         if events:
             await self._publish(events)
@@ -71,7 +80,13 @@ class Writes:
 
         seconds = by.total_seconds()
         return await advance(
-            self._database, key=key or uuid4().hex, agents=agents, by=seconds, systems=systems, progress=tell
+            self._database,
+            key=key or uuid4().hex,
+            agents=agents,
+            by=seconds,
+            systems=systems,
+            progress=tell,
+            transact=self._transact,
         )
 
     async def close(self) -> None:

@@ -36,7 +36,7 @@ from resolvers.columns import generate
 from resolvers.loaders import Step
 from resolvers.plan import Child, Leaf, Selection, Shape
 from resolvers.steps import take
-from schema.field import ATTRIBUTE, BIND
+from schema.field import ATTRIBUTE, BIND, READS
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -64,6 +64,22 @@ class Field:
     @property
     def declared(self) -> StrawberryField:
         return self.definition.extensions["strawberry-definition"]
+
+    @property
+    def shows(self) -> Any:
+        """The class that declares it."""
+        return self.owner.extensions["strawberry-definition"].origin
+
+    @property
+    def attribute(self) -> str | None:
+        """The attribute that holds its value, None if a step gives it."""
+        declared = self.declared
+        return declared.metadata.get(ATTRIBUTE) or (None if declared.base_resolver else declared.python_name)
+
+    @property
+    def reads(self) -> set[str]:
+        """What of its object it needs, besides ids."""
+        return {*(self.attribute or "").split("."), *self.declared.metadata.get(READS, ())}
 
     @property
     def label(self) -> str:
@@ -103,7 +119,7 @@ class Compiler:
         if self._fields > MOST_FIELDS or depth > DEEPEST:
             raise NotPlanned("size")
         constants = dict[str, Any].fromkeys(selected)
-        leaves, children = list[Leaf](), list[Child]()
+        leaves, children, names = list[Leaf](), list[Child](), set[str]()
         for place, (name, details) in enumerate(selected.items()):
             asked = details[0].node.name.value
             if asked == "__typename":
@@ -111,14 +127,19 @@ class Compiler:
             elif asked.startswith("__"):
                 raise NotPlanned("introspection")
             else:
-                field = self._field(Field(owner, owner.fields[asked], details, name, place), depth)
-                (leaves if isinstance(field, Leaf) else children).append(field)  # pyright: ignore[reportArgumentType]
-        return Selection(generate(constants, leaves), constants, leaves, children)
+                asked_for = Field(owner, owner.fields[asked], details, name, place)
+                field = self._field(asked_for, depth)
+                names |= asked_for.reads
+                if isinstance(field, Leaf):
+                    leaves.append(field)
+                else:
+                    children.append(field)
+                    names |= field.selection.names if field.selection else set()
+        return Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
-        metadata = field.declared.metadata
-        bind: Any = metadata.get(BIND)
-        attribute = metadata.get(ATTRIBUTE) or (None if field.declared.base_resolver else field.declared.python_name)
+        bind: Any = field.declared.metadata.get(BIND)
+        attribute = field.attribute
         if not (bind or attribute) or field.declared.extensions:
             # Whatever surrounds a resolver, such as a permission, is not passed over.
             raise NotPlanned(f"resolver of {field.label}")
@@ -133,6 +154,8 @@ class Compiler:
         child = Child(*common, None, (lambda _: step) if step else self._bound(field, bind))
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
+            if field.owner is self._core.query_type or field.shows in self._rows:
+                name_fields(child, child.selection.names)
         else:
             child.selections = self._alternatives(kind, field, depth)
         return child
@@ -168,6 +191,17 @@ class Compiler:
             # It is raised anew each time, because an exception that is kept grows with every raise.
             return bound
         return lambda _: step
+
+
+def name_fields(child: Child, names: frozenset[str]) -> None:
+    """Says which fields are to be read of the rows that a child leads to, through whatever is no row itself.
+
+    All parts of a connection name the same, so that they ask for the same page.
+    """
+    child.names = names
+    for each in child.selection.children if child.selection else ():
+        if each.names is None and not each.selections:
+            name_fields(each, names)
 
 
 def shape_of(type: Any) -> tuple[Shape, Any]:

@@ -108,7 +108,7 @@ def connection(
         said = "Sorted by the first item, ties by the next, and so on."
         parameters.append(parameter("order_by", list[order] | None, said))
     bind.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    return answered(bind, description)
+    return answered(bind, description, reads=[parent])
 
 
 def parameter(name: str, annotation: Any, description: str, default: Any = UNSET) -> inspect.Parameter:

@@ -1,7 +1,7 @@
 """Fields that are more than a column: each is declared once, for graphql-core and for plans."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -14,15 +14,17 @@ from schema.view import Request
 # Makes a field's step from its arguments. Raises BadInput for those that make no sense.
 Bind = Callable[..., Step]
 
-# Under which names a field's metadata keeps how it is bound, or which attribute it is.
+# Under which names a field's metadata keeps how it is bound, which attribute it is, or what its step reads.
 BIND = "bind"
 ATTRIBUTE = "attribute"
+READS = "reads"
 
 
-def answered(bind: Bind, description: str) -> Any:
+def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
     """A field that is answered by the step that `bind` makes of its arguments.
 
-    What `bind` takes are the field's arguments; those that a client leaves out are not passed.
+    What `bind` takes are the field's arguments; those that a client leaves out are not passed. `reads` are the
+    attributes, other than ids, that the step needs of its objects.
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
@@ -39,7 +41,7 @@ def answered(bind: Bind, description: str) -> Any:
     # Strawberry reads a resolver's arguments from its signature.
     resolve.__signature__ = inspect.Signature([*own, *arguments])  # pyright: ignore[reportFunctionMemberAccess]
     resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
-    return strawberry.field(resolver=resolve, description=description, metadata={BIND: bind})
+    return strawberry.field(resolver=resolve, description=description, metadata={BIND: bind, READS: reads})
 
 
 def stepped(step: Step, description: str) -> Any:

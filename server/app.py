@@ -16,17 +16,22 @@ from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
 from graph.writes.touch import TouchShape
 from resolvers import valkey
+from resolvers.cache import Cache
+from resolvers.closing import Transactions
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.documents import Documents
+from resolvers.epoch import Epoch
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
+from resolvers.tags import Tags
 from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
 from server.graphiql import mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
+from server.memory import MemoryMonitor, measure
 from server.rest import AgentMemories
 from server.settings import Settings, load_documents, load_settings, reveal
 from server.websocket import GraphQLSocketEndpoint
@@ -48,38 +53,55 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             return touches.note(keys)
         return await fetch(database, shape, keys, settings.deadline)
 
+    async def redis_answers() -> bool:
+        return redis is not None and await valkey.answers(redis)
+
     coalescer = Coalescer(read)
+    epoch, cache, transactions = Epoch(database, redis_answers), None, None
+    if redis is not None and settings.caches:
+        tags = Tags(redis)
+        cache, transactions = Cache(coalescer, redis, tags, epoch), Transactions(database, tags, epoch)
 
     events = EventLog(redis)
-    writes = Writes(database, events.publish, max_agents=settings.max_agents, deadline=settings.deadline)
+    writes = Writes(
+        database,
+        events.publish,
+        max_agents=settings.max_agents,
+        deadline=settings.deadline,
+        transact=transactions.transact if transactions else None,
+    )
     touches = Touches(writes)
 
     def make_context() -> Context:
-        return Context(Loaders(coalescer), writes, events)
+        return Context(Loaders(cache or coalescer), writes, events)
+
+    relieve = [cache.near.shrink] if cache else []
+    memory = MemoryMonitor(measure(settings.memory_limit, settings.processes), *relieve)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
 
-    async def redis_answers() -> bool:
-        return redis is not None and await valkey.answers(redis)
-
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database:
-            expiring = asyncio.create_task(keep_expiring(database))
+            tasks = [asyncio.create_task(each) for each in (keep_expiring(database), memory.watch())]
             try:
                 yield
             finally:
-                expiring.cancel()
-                await asyncio.gather(expiring, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await touches.close()
                 await writes.close()
                 await events.close()
+                await epoch.end()
+                if cache:
+                    await cache.close()
                 await coalescer.close()
                 if redis is not None:
                     await redis.aclose()
 
-    health = Health(database_answers, redis_answers if redis else None)
+    health = Health(database_answers, redis_answers if redis else None, memory.report)
     schema, documents = build_schema(), Documents(redis, load_documents(settings.trusted_documents))
     graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
     sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
@@ -101,6 +123,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         ],
     )
     app.state.events = events
+    app.state.cache = cache
     return app
 
 

@@ -6,31 +6,25 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import psutil
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from server.memory import Usage
+
 PATIENCE = 2.0
-MEMORY_WARNING = 90.0
 
 Check = Callable[[], Awaitable[bool]]
-
-
-def memory_used() -> float:
-    """Reads how much of the machine's memory is in use, in percent."""
-    return psutil.virtual_memory().percent
+# How much memory is in use, and whether that is too much.
+MemoryReport = Callable[[], tuple[Usage, bool]]
 
 
 class Health:
-    """Answers the health routes. A check says whether its part answers; None stands for a part not configured.
+    """Answers the health routes. A check says whether its part answers; None stands for a part not configured."""
 
-    `memory_used` reads how much memory is in use, in percent.
-    """
-
-    def __init__(self, database: Check, redis: Check | None, *, memory_used: Callable[[], float] = memory_used) -> None:
+    def __init__(self, database: Check, redis: Check | None, memory: MemoryReport) -> None:
         self._database = database
         self._redis = redis
-        self._memory_used = memory_used
+        self._memory = memory
 
     async def live(self, _: Request) -> JSONResponse:
         """The process runs; nothing else is asked."""
@@ -46,7 +40,7 @@ class Health:
 
     async def report(self, _: Request) -> JSONResponse:
         """Everything, for people and dashboards."""
-        components = await self._components() | {"memory": memory(self._memory_used())}
+        components = await self._components() | {"memory": memory(*self._memory())}
         status = overall(components)
         body = {"status": status, "timestamp": datetime.now(UTC).isoformat(), "components": components}
         return JSONResponse(body, 503 if status == "unhealthy" else 200)
@@ -70,10 +64,10 @@ async def probe(check: Check | None) -> dict[str, Any]:
     return {"status": "healthy" if answers else "unhealthy", "latency_ms": latency}
 
 
-def memory(used: float) -> dict[str, Any]:
-    """Judges how much of the machine's memory is in use (percent), and adds what this process holds (bytes)."""
-    status = "warning" if used >= MEMORY_WARNING else "healthy"
-    return {"status": status, "usage_percent": used, "process_bytes": psutil.Process().memory_info().rss}
+def memory(usage: Usage, scarce: bool) -> dict[str, Any]:
+    """Writes how much of what this process may use is in use (percent), and what it holds (bytes)."""
+    status = "warning" if scarce else "healthy"
+    return {"status": status, "usage_percent": round(usage.share * 100, 1), "process_bytes": usage.process}
 
 
 def overall(components: dict[str, dict[str, Any]]) -> str:

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     log_level: LEVELS = Field("info", description="debug, info, warning, error or critical.")
     deadline: float = Field(10.0, gt=0, le=300, description="How long a request may take, its queries included.")
     max_agents: int = Field(10_000, ge=1, description="How many agents the society may have.")
-    memory_limit: int = Field(2_000_000_000, ge=100_000_000, description="How much memory the API should stay under.")
+    memory_limit: int = Field(
+        2_000_000_000, ge=100_000_000, description="How much memory the API's workers may use together."
+    )
     trusted_documents: Path | None = Field(
         None, description="A JSON file of documents by their hashes; no others are executed then."
     )
@@ -50,6 +52,9 @@ class Settings(BaseSettings):
     database_user: str | None = Field(None, description="Its user, unless the URL names one; neo4j by default.")
     database_password: SecretStr | None = Field(None, description="Its password, unless the URL has it.")
     redis_url: SecretStr | None = Field(None, description="The Redis or Valkey to use (redis://, rediss://).")
+    cache: bool | None = Field(
+        None, description="Keep answers in Redis and in the workers; by default unless followers may lag (neo4j://)."
+    )
     pool_size: int = Field(50, ge=1, le=1000, description="Database connections a worker may hold.")
     pool_acquisition_timeout: float = Field(10.0, gt=0, description="How long a query waits for a connection.")
     pool_lifetime: float = Field(3600.0, gt=0, description="How old a connection may become.")
@@ -77,6 +82,11 @@ class Settings(BaseSettings):
     @property
     def processes(self) -> int:
         return self.workers or (4 if self.database_url else 1)
+
+    @property
+    def caches(self) -> bool:
+        # What is read from a follower may be older than the version that it would be kept under.
+        return not self.database_login()[0].startswith("neo4j") if self.cache is None else self.cache
 
     def database_login(self) -> tuple[str, str, str]:
         """Splits the database's URL into the address, the user and the password."""

@@ -58,6 +58,9 @@ def settings(servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory)
         database_url=servers.addresses.database_url,
         database_password=servers.password,
         redis_url=servers.redis_url,
+        # Tests write to the database behind its back.
+        cache=False,
+        workers=1,
         data_dir=tmp_path_factory.mktemp("unused"),
     )
 

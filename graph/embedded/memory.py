@@ -1,20 +1,16 @@
 """How much memory the embedded servers take."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
+from graph.embedded.cgroup import read_grants
 from graph.embedded.errors import EmbeddedError
 
 MIB = 2**20
 GIB = 2**30
 LEAST = GIB
 LEAST_HEAP = 256 * MIB
-CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +46,4 @@ def size_memory(limit: int | None, *, heap: int | None = None, page_cache: int |
 
 def machine_memory() -> int:
     """Bytes that this machine, or the container around this process, has."""
-    limits = [psutil.virtual_memory().total]
-    for path in CGROUP_LIMITS:
-        try:
-            limits.append(int(path.read_text("ascii")))
-        except (OSError, ValueError):
-            # Absent, or "max".
-            continue
-    return min(limits)
+    return min([psutil.virtual_memory().total, *(grant.limit for grant in read_grants())])

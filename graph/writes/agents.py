@@ -13,7 +13,7 @@ from graph.model import Agent
 from graph.records import Kind
 from graph.rows import columns, projection, reader
 from graph.tables import TABLES, as_json
-from graph.writes.change import Answer, Change, Known, KnownAgent, Outcome, own_fields, read_items, refuse_repeats
+from graph.writes.change import Answer, Change, Known, KnownAgent, Outcome, Part, own_fields, read_items, refuse_repeats
 
 # Whoever creates agents holds this lock, so that no two count the same free places.
 COUNT = "MATCH (m:Migration {version: 1}) SET m._lock = 0 RETURN COUNT { (:Agent) }"
@@ -44,6 +44,7 @@ def changed(agent: Agent) -> Event:
 class CreateAgents(Change):
     """New agents."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset()
     merges: ClassVar[bool] = True
 
     def __init__(self, records: list[Agent]) -> None:
@@ -100,6 +101,8 @@ def check_room(count: int, more: int, most: int) -> None:
 class UpdateAgent(Change):
     """New values for some of an agent's fields; a persona replaces the one before."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.SELF})
+
     def __init__(self, key: str, properties: dict[str, Any], now: datetime) -> None:
         self.key = key
         self.properties = properties
@@ -148,6 +151,8 @@ def properties_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 class DeleteAgents(Change):
     """Agents that go, with what they remember, know and did, and what was done toward them."""
+
+    spreads: ClassVar[bool] = True
 
     def __init__(self, keys: list[str], now: datetime) -> None:
         self.keys = keys

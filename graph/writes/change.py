@@ -1,12 +1,13 @@
 """What one mutation asks for, and what comes of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, ClassVar, Self, TypeVar
 
 from graph.checks import shown
-from graph.database import DIMENSION, Run
+from graph.database import DIMENSION, Database, Run
 from graph.errors import BadInput, NotFound, SocietyError
 from graph.events import Event
 
@@ -21,6 +22,48 @@ class Request:
 
     key: str
     fingerprint: str
+
+
+class Part(Enum):
+    """What belongs to an agent and changes together."""
+
+    SELF = "self"
+    MEMORIES = "memories"
+    RELATIONSHIPS = "relationships"
+    INTERACTIONS = "interactions"
+    KNOWLEDGE = "knowledge"
+
+
+@dataclass(slots=True)
+class Touched:
+    """Which parts of which agents a transaction may change; `all` stands for whatever there is."""
+
+    parts: dict[tuple[str, str], set[Part]] = field(default_factory=dict[tuple[str, str], set[Part]])
+    all: bool = False
+
+    def add(self, id: str, key: str, parts: Iterable[Part]) -> None:
+        self.parts.setdefault((id, key), set()).update(parts)
+
+
+# Is told in the transaction, before anything is changed, what may be.
+Announce = Callable[[Run, Touched], Awaitable[None]]
+
+
+async def tell_nobody(_run: Run, _touched: Touched) -> None:
+    """Is for those who cache nothing."""
+
+
+# Runs what a transaction does, by name and with a deadline in seconds, and gives its result after the commit.
+Transact = Callable[[str, Callable[[Run, Announce], Awaitable[Any]], float], Awaitable[Any]]
+
+
+def transacting(database: Database) -> Transact:
+    """Runs transactions that tell nobody what they change."""
+
+    async def transact(name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
+        return await database.transaction(name, lambda run: work(run, tell_nobody), deadline=deadline)
+
+    return transact
 
 
 @dataclass(slots=True)
@@ -72,9 +115,13 @@ class Change:
 
     A class of changes says how it is read from a client's input, what it touches, and how many of its changes
     are written at once. `merges` says that those that touch the same agent may be written together, in order.
+    `parts` are what of its agents it may change; `spreads` says that it changes the relationships and interactions of
+    those who are tied to them as well.
     """
 
     merges: ClassVar[bool] = False
+    parts: ClassVar[frozenset[Part]] = frozenset(Part)
+    spreads: ClassVar[bool] = False
 
     shape: Any = None
     request: Request | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from graph.database import DIMENSION, Run
 from graph.errors import SocietyError
-from graph.writes.change import Answer, Change, Known, KnownAgent
+from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, tell_nobody
 from graph.writes.requests import claim, settle
 
 OWNERS = """
@@ -23,10 +23,28 @@ MATCH (a:Agent {key: key})
 SET a._lock = 0
 RETURN a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->() }
 """
+# Who has a part in what belongs to an agent.
+TIED = """
+UNWIND $ids AS id
+MATCH (a:Agent {id: id})
+CALL (a) {
+  MATCH (a)-[:RELATES_TO]-(o:Agent) RETURN o
+  UNION
+  MATCH (a)-[:INITIATED]->(:Interaction)-[:TOWARD]->(o:Agent) RETURN o
+  UNION
+  MATCH (a)<-[:TOWARD]-(:Interaction)<-[:INITIATED]-(o:Agent) RETURN o
+}
+RETURN DISTINCT o.id, o.key
+"""
 
 
 async def write_group(
-    run: Run, changes: Sequence[Change], *, max_agents: int, dimension: int = DIMENSION
+    run: Run,
+    changes: Sequence[Change],
+    *,
+    max_agents: int,
+    dimension: int = DIMENSION,
+    announce: Announce = tell_nobody,
 ) -> list[Answer]:
     """Writes changes in one transaction, as if one after another, and answers them in their order.
 
@@ -36,7 +54,9 @@ async def write_group(
     answers = claims.answers
     done = {*answers, *(change for change, _ in claims.later)}
     pending = [change for change in changes if change not in done]
-    known = await lock(run, pending, max_agents, dimension)
+    # With those that were written before: whoever did may have died before it could say so.
+    known = await lock(run, changes, max_agents, dimension)
+    await announce(run, await touched(run, changes, known, repeated=set(claims.answers)))
     for stage in stages(pending, known):
         await write_stage(run, stage, known, answers)
     await settle(run, claims, answers)
@@ -52,6 +72,26 @@ async def lock(run: Run, changes: Sequence[Change], max_agents: int, dimension: 
     # What was there before the locks were taken may be gone by now.
     owners = dict(await run(OWNERS, {"ids": memories})) if owners else {}
     return Known({agent.key: agent for agent in agents}, owners, max_agents, dimension)
+
+
+async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: set[Change]) -> Touched:
+    """Says what changes may change, or may have changed when they were written before."""
+    found, spreading = Touched(), list[str]()
+    for change in changes:
+        if not change.parts:
+            continue
+        owners = [known.owners.get(id) for id in change.memories()]
+        agents = [known.agents.get(key or "") for key in (*change.agents(), *owners)]
+        if change in repeated and None in agents:
+            # Nothing tells any more whose it was.
+            found.all = True
+        for agent in filter(None, agents):
+            found.add(agent.id, agent.key, change.parts)
+            if change.spreads:
+                spreading.append(agent.id)
+    for id, key in await run(TIED, {"ids": spreading}) if spreading else ():
+        found.add(id, key, (Part.RELATIONSHIPS, Part.INTERACTIONS))
+    return found
 
 
 def stages(changes: Iterable[Change], known: Known) -> list[list[Change]]:

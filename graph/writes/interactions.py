@@ -15,7 +15,7 @@ from graph.model import Interaction, Relationship
 from graph.records import InteractionRecord, Kind
 from graph.rows import projection
 from graph.tables import EPOCH, TABLES
-from graph.writes.change import Answer, Change, Known, Outcome, read_items
+from graph.writes.change import Answer, Change, Known, Outcome, Part, read_items
 from graph.writes.relationships import DEFAULTS, tie_changed, to_relationship
 
 # Both agents are locked, so no other interaction comes between reading a tie and writing it.
@@ -64,6 +64,7 @@ class Tie:
 class RecordInteractions(Change):
     """What agents did toward each other. Each tells on both ties between the two, which come into being with it."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.SELF, Part.RELATIONSHIPS, Part.INTERACTIONS})
     merges: ClassVar[bool] = True
 
     def __init__(self, records: list[InteractionRecord], now: datetime) -> None:

@@ -13,7 +13,7 @@ from graph.model import Knowledge
 from graph.records import Kind, KnowledgeRecord
 from graph.rows import projection, reader
 from graph.tables import TABLES
-from graph.writes.change import Answer, Change, Known, Outcome, read_items, refuse_repeats
+from graph.writes.change import Answer, Change, Known, Outcome, Part, read_items, refuse_repeats
 
 FIND = f"""
 UNWIND $rows AS r
@@ -32,6 +32,7 @@ Fact = tuple[str, str, str]
 class Learn(Change):
     """What agents learn. The same content about the same topic is one piece of knowledge of an agent."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.KNOWLEDGE})
     merges: ClassVar[bool] = True
 
     def __init__(self, records: list[KnowledgeRecord], now: datetime) -> None:

@@ -15,7 +15,7 @@ from graph.model import Memory
 from graph.records import Kind, MemoryRecord
 from graph.rows import projection, reader
 from graph.tables import LINK_EVIDENCE, TABLES
-from graph.writes.change import Answer, Change, Known, KnownAgent, Outcome, own_fields, read_items, refuse_repeats
+from graph.writes.change import Answer, Change, Known, KnownAgent, Outcome, Part, own_fields, read_items, refuse_repeats
 
 # What an agent at capacity forgets at once, as a share of its capacity.
 FORGOTTEN = 10
@@ -59,6 +59,7 @@ def event(kind: EventKind, memory: Memory, owner: KnownAgent, at: datetime) -> E
 class AddMemories(Change):
     """New memories. Agents that have no room for them forget some of the others first."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.MEMORIES})
     merges: ClassVar[bool] = True
 
     def __init__(self, records: list[MemoryRecord], now: datetime) -> None:
@@ -184,6 +185,8 @@ def as_memory(record: MemoryRecord, agent_id: str) -> Memory:
 class UpdateMemory(Change):
     """Another content or importance of a memory."""
 
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.MEMORIES})
+
     def __init__(self, id: str, content: str | None, importance: float | None, now: datetime) -> None:
         self.id = id
         self.values = (id, content, importance)
@@ -216,6 +219,8 @@ class UpdateMemory(Change):
 
 class ForgetMemories(Change):
     """Memories that go."""
+
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.MEMORIES})
 
     def __init__(self, ids: list[str], now: datetime) -> None:
         self.ids = ids

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from graph.checks import shown
 from graph.database import Row, Run
@@ -14,7 +14,7 @@ from graph.ids import new_id
 from graph.model import Relationship
 from graph.records import Kind
 from graph.rows import projection, reader
-from graph.writes.change import Answer, Change, Known, Outcome, own_fields
+from graph.writes.change import Answer, Change, Known, Outcome, Part, own_fields
 
 # What is not given stays as it is; a new tie takes the defaults.
 SET = f"""
@@ -44,6 +44,8 @@ def tie_changed(tie: Relationship, source: str, target: str, at: datetime) -> Ev
 
 class TieChange(Change):
     """A change of how one agent feels about another."""
+
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.RELATIONSHIPS})
 
     def __init__(self, values: dict[str, Any], now: datetime) -> None:
         self.source, self.target = values["source"], values["target"]

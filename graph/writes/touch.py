@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from graph.database import Run
-from graph.writes.change import Answer, Change, Known, Outcome
+from graph.writes.change import Answer, Change, Known, Outcome, Part
 
 # The time of access never goes back.
 TOUCH = """
@@ -39,6 +39,8 @@ class TouchKey:
 
 class TouchMemories(Change):
     """Memories that came to mind; those forgotten since are passed over."""
+
+    parts: ClassVar[frozenset[Part]] = frozenset({Part.MEMORIES})
 
     def __init__(self, ids: Sequence[str], at: datetime) -> None:
         self.ids = ids

@@ -193,7 +193,9 @@ async def test_a_fault_of_the_server_is_masked_and_logged_under_its_id(
 ):
     await database.write("broken", BROKEN)
     with caplog.at_level(logging.ERROR, "ecs.errors"):
-        response = await client.post("/graphql", json={"query": '{ ok: __typename agent(key: "broken") { id } }'})
+        response = await client.post(
+            "/graphql", json={"query": '{ ok: __typename agent(key: "broken") { createdAt } }'}
+        )
     assert response.json()["data"] == {"ok": "Query", "agent": None}
     (error,) = response.json()["errors"]
     assert (error["path"], error["extensions"]) == (["agent"], {"code": "INTERNAL"})

@@ -8,7 +8,8 @@ import orjson
 import pytest
 from starlette.requests import Request
 
-from server.health import Health
+from server.health import Health, MemoryReport
+from server.memory import Usage
 
 
 async def test_the_report_of_a_healthy_service(edge: httpx.AsyncClient):
@@ -54,25 +55,21 @@ async def report(health: Health) -> tuple[int, dict[str, Any]]:
     return response.status_code, orjson.loads(response.body)
 
 
-@pytest.mark.parametrize(
-    ("used", "memory", "status"),
-    [
-        (0.0, "healthy", "healthy"),
-        (89.9, "healthy", "healthy"),
-        (90.0, "warning", "degraded"),
-        (100.0, "warning", "degraded"),
-    ],
-)
-async def test_memory_warns_from_90_percent_and_is_still_served(used: float, memory: str, status: str):
-    code, found = await report(Health(answers, answers, memory_used=lambda: used))
+def reports(share: float, *, scarce: bool) -> MemoryReport:
+    return lambda: (Usage(process=50_000_000, share=share), scarce)
+
+
+@pytest.mark.parametrize(("scarce", "memory", "status"), [(False, "healthy", "healthy"), (True, "warning", "degraded")])
+async def test_scarce_memory_is_told_and_requests_still_served(scarce: bool, memory: str, status: str):
+    code, found = await report(Health(answers, answers, reports(0.789, scarce=scarce)))
     assert (code, found["status"]) == (200, status)
-    assert (found["components"]["memory"]["status"], found["components"]["memory"]["usage_percent"]) == (memory, used)
+    assert found["components"]["memory"] == {"status": memory, "usage_percent": 78.9, "process_bytes": 50_000_000}
 
 
 @pytest.mark.parametrize("database", [refuses, breaks])
 @pytest.mark.parametrize("redis", [answers, refuses, None])
 async def test_nothing_makes_up_for_the_database(database: Any, redis: Any):
-    health = Health(database, redis, memory_used=lambda: 10.0)
+    health = Health(database, redis, reports(0.1, scarce=False))
     code, found = await report(health)
     assert (code, found["status"], found["components"]["database"]["status"]) == (503, "unhealthy", "unhealthy")
     assert (await health.ready(Request({"type": "http"}))).status_code == 503
@@ -80,5 +77,5 @@ async def test_nothing_makes_up_for_the_database(database: Any, redis: Any):
 
 @pytest.mark.parametrize(("redis", "state"), [(refuses, "unhealthy"), (breaks, "unhealthy"), (None, "absent")])
 async def test_without_redis_it_is_degraded(redis: Any, state: str):
-    code, found = await report(Health(answers, redis, memory_used=lambda: 10.0))
+    code, found = await report(Health(answers, redis, reports(0.1, scarce=False)))
     assert (code, found["status"], found["components"]["redis"]["status"]) == (200, "degraded", state)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graph.database import Database
 from graph.model import Agent, Interaction, Knowledge, Memory, Persona, Relationship, Topic
-from graph.rows import camel, column, columns, projection, reader, split_optional
+from graph.rows import camel, choose, column, columns, projection, reader, split_optional
 
 STEADY = settings(
     derandomize=True, deadline=None, max_examples=8, database=None, suppress_health_check=list(HealthCheck)
@@ -111,6 +111,24 @@ def test_further_values_of_a_row_are_ignored(model: type):
     values = {datetime: moment, float: 0.5, int: 1, str: "x", list[str]: ["x"], Any: "{}"}
     row = [values.get(each.type, "EVENT") for each in columns(model)]
     assert reader(model)([*row, "more"]) == reader(model)(row)
+
+
+async def test_a_row_read_in_part_has_those_fields_and_no_others(migrated: Database):
+    await migrated.write("wipe", "MATCH (n) WHERE NOT n:Migration DETACH DELETE n")
+    create = "CREATE (n:Agent {id: 'Agent:1', key: 'a', name: 'A', personaSummary: 'calm', personaAge: 7}) "
+    chosen = choose(Agent, frozenset({"name", "persona", "age", "importance"}))
+    assert chosen == ("name", "persona", "id")
+    [[row]] = await migrated.write("create", f"{create} RETURN [{projection(Agent, chosen=chosen)}]")
+    found = reader(Agent, chosen)(row)
+    assert isinstance(found, Agent)
+    assert vars(found).keys() == set(chosen)
+    assert (found.name, found.id, found.persona and found.persona.age) == ("A", "Agent:1", 7)
+    with pytest.raises(AttributeError, match="social_energy was not read"):
+        _ = found.social_energy
+
+
+def test_all_fields_are_as_good_as_none_chosen():
+    assert choose(Memory, frozenset(each.field for each in columns(Memory))) is None
 
 
 def test_names_in_the_database_are_those_of_the_api():

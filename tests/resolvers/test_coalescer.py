@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
-from resolvers.coalescer import Coalescer
+from resolvers.coalescer import Coalescer, Lane
 
 
 @dataclass(frozen=True)
@@ -208,3 +208,23 @@ async def test_a_failing_batch_is_repeated_in_its_order():
     backend = opened(refuse=lambda names: RuntimeError("bug") if 2 in names else None)
     await within(load(Coalescer(backend), *range(4)))
     assert backend.batches == [[0, 1, 2, 3], [0, 1], [2, 3], [2], [3]]
+
+
+async def test_slow_batches_become_smaller_and_fast_ones_larger_again():
+    sizes, slow = list[int](), True
+
+    async def fetch(shape: Any, keys: list[Any]) -> list[Any]:
+        sizes.append(len(keys))
+        if slow:
+            await asyncio.sleep(0.02)
+            raise Unavailable("Too slow.")
+        return keys
+
+    lane = Lane(fetch, 1, 256, pace=0.01)
+    answers = [lane.add(Key(name)) for name in range(256 + 128 + 64 + 32 + 32)]
+    await asyncio.wait(answers, timeout=2)
+    assert sizes == [256, 128, 64, 32, 32]
+    slow = False
+    answers = [lane.add(Key(name)) for name in range(32 + 64 + 128)]
+    await asyncio.wait(answers, timeout=2)
+    assert sizes[5:] == [32, 64, 128]

@@ -120,6 +120,33 @@ async def test_when_a_group_fails_only_the_bad_ones_do(writes: Writes, database:
     assert [event.subject.content for event in published] == ["a", "b", "c"]
 
 
+async def test_who_gives_up_meanwhile_makes_nobody_write_twice(writes: Writes, database: Database):
+    await writes.commit(create("a"))
+    first = asyncio.create_task(writes.commit(add("a", "first")))
+    await asyncio.sleep(0)
+    together = [asyncio.create_task(writes.commit(add("a", f"{number}"))) for number in range(8)]
+    await first
+    # Their transaction runs by now.
+    await asyncio.sleep(0.001)
+    together[3].cancel()
+    await asyncio.gather(*together, return_exceptions=True)
+    rows = await database.read("contents", "MATCH (m:Memory) RETURN m.content, count(*) ORDER BY m.content")
+    assert {content: count for content, count in rows if content != "3"} == dict.fromkeys(["first", *"0124567"], 1)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_begun(writes: Writes, database: Database):
+    await writes.commit(create("a"))
+    first = asyncio.create_task(writes.commit(add("a", "first")))
+    await asyncio.sleep(0)
+    given_up = asyncio.create_task(writes.commit(add("a", "late")))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await first
+    await writes.commit(add("a", "last"))
+    rows = await database.read("contents", "MATCH (m:Memory) RETURN m.content ORDER BY m.content")
+    assert [content for (content,) in rows] == ["first", "last"]
+
+
 async def test_a_failed_transaction_publishes_nothing(writes: Writes, published: Published):
     assert [type(answer) for answer in await send(writes, Broken("RETURN 1 / 0"))] == [Internal]
     assert published == []
@@ -145,14 +172,15 @@ async def test_a_deadlock_is_got_over(writes: Writes, database: Database):
 async def test_a_lock_that_is_not_let_go_ends_with_the_deadline(database: Database, published: Published):
     writes = Writes(database, published, max_agents=100, deadline=1)
     await send(writes, create("ada"))
-    held = asyncio.Event()
+    holding, held = asyncio.Event(), asyncio.Event()
 
     async def hold(run: Run) -> None:
         await run("MATCH (a:Agent {key: 'ada'}) SET a._lock = 0", {})
+        holding.set()
         await held.wait()
 
     other = asyncio.create_task(database.transaction("hold", hold))
-    await asyncio.sleep(0.1)
+    await holding.wait()
     (answer,) = await send(writes, add("ada", "a"))
     assert isinstance(answer, DeadlineExceeded)
     held.set()

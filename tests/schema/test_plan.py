@@ -42,9 +42,11 @@ class Recording(Coalescer):
     def __init__(self, real: Coalescer) -> None:
         self.real = real
         self.asked: list[list[str]] = []
+        self.shapes: list[Any] = []
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         self.asked.append(sorted(key.shape.lane for key in keys))
+        self.shapes += [key.shape for key in keys]
         return await self.real.load_many(keys)
 
 
@@ -88,9 +90,22 @@ async def test_what_steps_need_at_a_moment_is_asked_for_together(schema: Schema,
 
 
 async def test_the_same_is_asked_for_once(schema: Schema, recording: Recording):
-    text = '{ a: agent(key: "agent_0") { id } b: agent(key: "agent_0") { name memories { totalCount nodes { id } } } }'
+    text = (
+        '{ a: agent(key: "agent_0") { name } b: agent(key: "agent_0") { name memories { totalCount nodes { id } } } }'
+    )
     await run(schema, recording, text)
     assert recording.asked == [["Agent.key"], ["REMEMBERS", "REMEMBERS.count"]]
+
+
+async def test_only_what_is_selected_is_read(schema: Schema, recording: Recording):
+    await run(schema, recording, PROFILE, key="agent_0", first=3)
+    await run(schema, recording, "{ topics(first: 1) { nodes { knownBy { totalCount nodes { persona { age } } } } } }")
+    read = {shape.lane: set(shape.fields or ()) for shape in recording.shapes if hasattr(shape, "fields")}
+    assert read["Agent.key"] == {"id", "name", "social_energy"}
+    assert read["REMEMBERS"] == {"id", "agent_id", "content", "importance"}
+    assert read["RELATES_TO"] == {"id", "source_id", "target_id", "strength"}
+    assert read["Agent.id"] == {"id", "name"}
+    assert read["KNOWN_BY"] == {"id", "persona"}
 
 
 async def test_what_is_known_is_not_asked_for_again(schema: Schema, recording: Recording):

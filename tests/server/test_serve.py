@@ -156,6 +156,25 @@ def test_several_workers_serve_a_database_that_is_given(tmp_path: Path, servers,
         assert not psutil.wait_procs(workers, timeout=10)[1], "workers end with the process that started them"
 
 
+def test_scarce_memory_is_logged_once_and_told_by_health(tmp_path: Path, servers, database):
+    url = servers.addresses.database_url.replace("bolt://", f"bolt://neo4j:{servers.password}@")
+    log = tmp_path.with_name(f"{tmp_path.name}.log")
+    with served(tmp_path, database_url=url, redis_url=servers.redis_url, workers=1, memory_limit=100_000_000) as (
+        _,
+        api,
+    ):
+        give_up = time.monotonic() + 30
+        while "memory is scarce" not in log.read_text() and time.monotonic() < give_up:
+            time.sleep(0.2)
+        report = httpx.get(f"{api}/health")
+        assert report.status_code == 200
+        assert report.json()["status"] == "degraded"
+        assert report.json()["components"]["memory"]["status"] == "warning"
+        assert httpx.get(f"{api}/health/ready").json()["status"] == "ready", "no balancer should turn away"
+        time.sleep(6)
+        assert log.read_text().count("memory is scarce") == 1
+
+
 SUBSCRIPTION = {"query": "subscription { societyEvents { kind subject { id } } }"}
 CREATE = 'mutation { createAgents(input: {agents: [{key: "%s", name: "A"}]}) { agents { id } } }'
 

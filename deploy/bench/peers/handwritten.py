@@ -66,15 +66,16 @@ class Reads:
 
     async def _fetch(self, shape: Any, keys: list[Any]) -> list[Any]:
         if isinstance(shape, Lookup):
-            rows = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
-            found: dict[Any, Any] = dict(rows)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+            ((rows,),) = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
+            found: dict[Any, Any] = dict(rows)
             return [found.get(key.key) for key in keys]
         filter = shape.listing.filter
         named = [
             {"i": i, "id": key.parent} | {f"a{j}": v for j, v in enumerate(key.after)} for i, key in enumerate(keys)
         ]
         parameters = {"keys": named, "limit": shape.limit + 1, "skip": 0, **dict(filter.parameters if filter else ())}
-        found = dict(await self._database.read(shape.lane, text_of(shape), parameters))  # pyright: ignore[reportArgumentType]
+        ((rows,),) = await self._database.read(shape.lane, text_of(shape), parameters)
+        found = dict(rows)
         return [found[i] for i in range(len(keys))]
 
     async def _load(self, keys: Sequence[Any]) -> list[Any]:

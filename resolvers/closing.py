@@ -1,0 +1,111 @@
+"""How writers keep readers from what is no longer so.
+
+The tags of what a transaction may change are closed before its commit and opened with a new version after it; only
+then the write is acknowledged. A writer whom Redis does not answer closes the epoch in the graph, in the transaction
+itself, and acknowledges when everybody has seen that.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+from graph.database import Database, Run
+from graph.epoch import SEEN_AFTER, close_epoch, renew_epoch
+from graph.errors import SocietyError
+from graph.writes.change import Announce, Part, Touched
+from resolvers.cache import tag
+from resolvers.coalescer import OF_NO_KEY
+from resolvers.epoch import Epoch
+from resolvers.tags import Tag, Tags
+
+T = TypeVar("T")
+
+# Seconds that a writer waits for Redis.
+PATIENCE = 0.5
+UNREACHED = (RedisError, OSError, SocietyError, TimeoutError)
+
+
+def tags_of(touched: Touched) -> set[Tag]:
+    found = {tag(id, part) for (id, _), parts in touched.parts.items() for part in parts}
+    return found | {tag(key, Part.SELF) for (_, key), parts in touched.parts.items() if Part.SELF in parts}
+
+
+class Transactions:
+    """Runs transactions whose changes nobody misses who reads after they are acknowledged."""
+
+    def __init__(self, database: Database, tags: Tags, epoch: Epoch) -> None:
+        self._database = database
+        self._tags = tags
+        self._epoch = epoch
+
+    async def transact(self, name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
+        """Runs what a transaction does, which announces what it changes before it does, and gives its result."""
+        # Twice, because the driver may repeat it; what its end is when it was cut short, is known by then.
+        closing = Closing(self._database, self._tags, self._epoch, lease=2 * deadline + 2)
+        try:
+            done = await self._database.transaction(name, lambda run: work(run, closing.announce), deadline=deadline)
+        except SocietyError as error:
+            if not isinstance(error, OF_NO_KEY):
+                await closing.give_up()
+            raise
+        await closing.finish()
+        return done
+
+
+class Closing:
+    """What one transaction has closed; `lease` in seconds."""
+
+    def __init__(self, database: Database, tags: Tags, epoch: Epoch, *, lease: float) -> None:
+        self._database = database
+        self._tags = tags
+        self._epoch = epoch
+        self._lease = lease
+        self._holder = secrets.token_hex(6)
+        self._closed: set[Tag] = set()
+        self._closed_epoch: str | None = None
+        self._renewed = False
+
+    async def announce(self, run: Run, touched: Touched) -> None:
+        """Closes the tags of what will be changed, or the epoch."""
+        if touched.all:
+            await renew_epoch(run)
+            self._renewed = True
+        tags = tags_of(touched)
+        if tags and (self._epoch.closed_now or not await self._close(tags)):
+            self._closed_epoch = await close_epoch(run)
+
+    async def _close(self, tags: set[Tag]) -> bool:
+        self._closed |= tags
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._tags.close(tags, self._holder, self._lease)
+        except UNREACHED:
+            return False
+        return True
+
+    async def finish(self) -> None:
+        """Opens what was closed, after the commit; returns when the write may be acknowledged."""
+        if self._closed:
+            try:
+                await self._open()
+            except UNREACHED:
+                if self._closed_epoch is None:
+                    self._closed_epoch = await self._database.transaction("close epoch", close_epoch)
+        if self._closed_epoch is not None:
+            await self._epoch.closed(self._closed_epoch)
+        if self._renewed:
+            await asyncio.sleep(SEEN_AFTER)
+
+    async def give_up(self) -> None:
+        """Opens what was closed, because nothing was changed; if it can't, it opens by itself."""
+        if self._closed:
+            with suppress(*UNREACHED):
+                await self._open()
+
+    async def _open(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self._tags.open(self._closed, self._holder)
