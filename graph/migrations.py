@@ -8,23 +8,22 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
-from graph.database import Database
+from graph.database import Database, Run
 from graph.errors import Conflict, Internal, Unavailable
 from graph.mentions import mentions
 from graph.tables import write_mentions
 
 FILLED_AT_ONCE = 1000
+LOCK = "MATCH (m:Migration {version: 1}) SET m._lock = 0"
 UNMENTIONED = """
 MATCH (n:Knowledge) WHERE n.id > $after AND NOT EXISTS { (n)-[:MENTIONS]->() }
 RETURN n.id, n.topicName, n.content ORDER BY n.id LIMIT $most
 """
-# Removing what is not there takes the lock and changes nothing.
 MENTION = f"""
 UNWIND $rows AS r
 MATCH (n:Knowledge {{id: r[0]}})
-REMOVE n._lock
-WITH n, r WHERE NOT EXISTS {{ (n)-[:MENTIONS]->() }}
 {write_mentions("r[1]")}
 """
 
@@ -69,12 +68,18 @@ def relationship_index(name: str, *properties: str, type: str = "RELATES_TO") ->
 
 
 async def fill_mentions(database: Database) -> None:
-    """Writes the words of knowledge that has none; whoever comes second leaves what the first has written."""
-    after = ""
-    while rows := await database.read("unmentioned", UNMENTIONED, {"after": after, "most": FILLED_AT_ONCE}):
-        words = [(id, mentions(topic, content)) for id, topic, content in rows]
-        await database.transact("mention", (MENTION, {"rows": words}))
-        after = rows[-1][0]
+    """Writes the words of knowledge that has none, one process at a time."""
+    after: str | None = ""
+    while after is not None:
+        after = await database.transaction("mention", partial(fill_some, after=after), deadline=300)
+
+
+async def fill_some(run: Run, after: str) -> str | None:
+    """Writes the words of some knowledge whose ids come after one; gives the last id, None at the end."""
+    await run(LOCK, {})
+    rows = await run(UNMENTIONED, {"after": after, "most": FILLED_AT_ONCE})
+    await run(MENTION, {"rows": [(id, mentions(topic, content)) for id, topic, content in rows]})
+    return rows[-1][0] if rows else None
 
 
 MIGRATIONS = (

@@ -35,6 +35,7 @@ from schema.root import build_schema
 
 MEMORIES = 1000
 EMBEDDED = 10
+AGENT = "query($key: String!) { agent(key: $key) { name } }"
 RECALL = """query($key: String!, $query: String, $vector: [Float!]) { agent(key: $key) {
     recall(query: $query, vector: $vector) { score recency importance relevance
         memory { id content importance } } } }"""
@@ -98,6 +99,7 @@ async def measure(database: Database, agents: int, times: int) -> None:
     ask = asking(database)
     table = Table("what", "p50 ms", "p95 ms", title=f"{agents} agents with {MEMORIES} memories each")
     for name, query, draw in (
+        ("for comparison: an agent's name", AGENT, lambda: {"key": key()}),
         ("recall, nothing asked", RECALL, lambda: {"key": key()}),
         ("recall by words", RECALL, lambda: {"key": key(), "query": text()}),
         ("recall by a vector", RECALL, lambda: {"key": key(EMBEDDED), "vector": random.choice(vectors)}),

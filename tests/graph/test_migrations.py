@@ -8,6 +8,7 @@ import pytest
 from graph.database import Database
 from graph.errors import Conflict
 from graph.migrations import INDEXES, MIGRATIONS, applied, fill_mentions, migrate
+from server.settings import Settings
 
 VERSIONS = [migration.version for migration in MIGRATIONS]
 
@@ -50,7 +51,7 @@ async def test_many_processes_may_migrate_at_once(bare: Database, migrated: Data
     words = [statement.split() for migration in MIGRATIONS for statement in migration.statements]
     made = {each[3] if each[1] in {"FULLTEXT", "RELATIONSHIP"} else each[2] for each in words if each[0] == "CREATE"}
     made -= {each[2] for each in words if each[0] == "DROP"} - {"memory_content", "knowledge_content"}
-    assert sorted(name for name, _, _ in found) == sorted(made)
+    assert sorted(name for name, _, _ in found) == sorted({*made, "memory_embedding"})
     recorded = await bare.read(
         "records", "MATCH (n:Migration) RETURN n.version, n.title, n.appliedAt IS NOT NULL ORDER BY n.version"
     )
@@ -62,7 +63,18 @@ async def test_one_that_was_cut_short_goes_on_where_it_stopped(bare: Database):
         await bare.write("half", statement)
     told: list[str] = []
     assert await migrate(bare, told.append) == VERSIONS
-    assert told == [f"Migration {each.version}: {each.title}" for each in MIGRATIONS]
+    steps = [f"Migration {each.version}: {each.title}" for each in MIGRATIONS]
+    assert told == [*steps, "Indexed embeddings of 1536 numbers"]
+
+
+async def test_embeddings_of_another_dimension_get_another_index(migrated: Database, settings: Settings):
+    url, user, password = settings.database_login()
+    dimension = "SHOW VECTOR INDEXES YIELD options RETURN options.indexConfig['vector.dimensions']"
+    async with Database.connect(url, user=user, password=password, dimension=384) as other:
+        assert await migrate(other) == []
+        assert await migrated.read("dimension", dimension) == [[384]]
+    await migrate(migrated)
+    assert await migrated.read("dimension", dimension) == [[1536]]
 
 
 async def test_indexes_of_earlier_versions_are_replaced(bare: Database):

@@ -35,7 +35,7 @@ def test_parts_are_shares_and_scores_their_weighted_sums(given: list[Candidate],
     for each in ranked:
         assert 0 <= each.recency <= 1
         assert 0 <= each.relevance <= 1
-        assert each.recency >= each.relevance or weights.recency > weights.relevance
+        assert each.recency >= each.relevance or not 0 < weights.recency <= weights.relevance
         assert 0 <= each.importance <= 1
         assert isfinite(each.score)
         parts = (each.recency * weights.recency, each.importance * weights.importance)

@@ -11,6 +11,7 @@ from graph.tables import COUNTS
 
 RAIN, SNOW = "Memory:" + "1" * 32, "Memory:" + "2" * 32
 
+EMBEDDING = [0.1, -2.0] * 768
 FILES: dict[Kind, list[dict[str, Any]]] = {
     Kind.AGENTS: [
         {"key": "ada", "name": "Ada", "persona": {"summary": "Curious.", "extra": {"b": [1, None, 0.1], "a": {}}}},
@@ -23,7 +24,7 @@ FILES: dict[Kind, list[dict[str, Any]]] = {
     ],
     Kind.MEMORIES: [
         # The evidence stands on a later line.
-        {"id": SNOW, "agent": "ada", "content": "Snow.", "about": ["bo"], "evidence": [RAIN], "embedding": [0.1, -2.0]},
+        {"id": SNOW, "agent": "ada", "content": "Snow.", "about": ["bo"], "evidence": [RAIN], "embedding": EMBEDDING},
         {"id": RAIN, "agent": "ada", "content": "Rain.", "importance": 1 / 3, "createdAt": "1969-07-20T20:17:40.5Z"},
     ],
     Kind.RELATIONSHIPS: [

@@ -16,7 +16,7 @@ from graph.ingest.jsonl import import_jsonl
 from graph.ingest.synthetic import seed_society
 from tests.conftest import WIPE
 
-from .society import FILES, RAIN, SNOW, contents, is_empty, totals, write_files
+from .society import EMBEDDING, FILES, RAIN, SNOW, contents, is_empty, totals, write_files
 
 
 async def test_a_society_comes_back_byte_for_byte(database: Database, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ async def test_what_is_exported_is_what_was_imported(database: Database, tmp_pat
             )
     rain, snow = map(orjson.loads, (tmp_path / "out/memories.jsonl").read_bytes().splitlines())
     assert (rain["id"], rain["createdAt"], rain["importance"]) == (RAIN, "1969-07-20T20:17:40.500000Z", 1 / 3)
-    assert (snow["evidence"], snow["about"], snow["embedding"]) == ([RAIN], ["bo"], [0.1, -2.0])
+    assert (snow["evidence"], snow["about"], snow["embedding"]) == ([RAIN], ["bo"], EMBEDDING)
     ada, bo = map(orjson.loads, (tmp_path / "out/agents.jsonl").read_bytes().splitlines())
     assert ada["persona"] == {"summary": "Curious.", "traits": [], "extra": {"b": [1, None, 0.1], "a": {}}}
     (tie,) = map(orjson.loads, (tmp_path / "out/relationships.jsonl").read_bytes().splitlines())
