@@ -100,7 +100,7 @@ async def test_knowledge_of_earlier_versions_is_found_by_its_words(bare: Databas
     await fill_mentions(bare)
     found = await bare.read(
         "mentions",
-        "MATCH (n:Knowledge)-[m:MENTIONS]->(n) RETURN m.word = 'tee', m.agentId, m.place, count(*) ORDER BY 1",
+        "MATCH (n:Knowledge)-[m:MENTIONS]->(n) RETURN m.word = 'tee' AS tee, m.agentId, m.place, count(*) ORDER BY tee",
     )
     assert found == [[False, "Agent:1", 0, 2499], [True, "Agent:1", 0, 2499]]
 
