@@ -23,7 +23,7 @@ from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.writes import Writes
 from schema.root import build_schema
-from server.graphiql import mount_assets
+from server.graphiql import explorer_page, mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.rest import AgentMemories
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 AgentMemories(make_context, deadline=settings.deadline).answer,
                 methods=["GET"],
             ),
+            Route("/explorer", explorer_page, methods=["GET"]),
             Route("/health", health.report),
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
