@@ -29,7 +29,7 @@ from resolvers.tags import Tags
 from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
-from server.graphiql import mount_assets
+from server.graphiql import explorer_page, mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.memory import MemoryMonitor, measure
@@ -119,6 +119,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 AgentMemories(make_context, deadline=settings.deadline).answer,
                 methods=["GET"],
             ),
+            Route("/explorer", explorer_page, methods=["GET"]),
             Route("/health", health.report),
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
