@@ -164,7 +164,9 @@ async def test_five_thousand_agents_are_drawn_and_moved(visit: Visit, database: 
     await seed_society(database, agents=5100, memories=0, relationships=6, knowledge=0, max_agents=10_000)
     await open_society(visit.page)
     assert await visit.page.evaluate("society.order") == 5000
-    await expect(visit.page.locator("#notices")).to_contain_text("The society has 5100 agents; the first 5000 are shown.")
+    await expect(visit.page.locator("#notices")).to_contain_text(
+        "The society has 5100 agents; the first 5000 are shown."
+    )
     frames = await visit.page.evaluate(FRAMES)
     print(f"\n{await visit.page.inner_text('#status')}: {frames:.0f} frames a second while moving")
     assert frames > 0
