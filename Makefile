@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall bench-analytics eval-recall load lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-cache bench-recall bench-analytics eval-recall load lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 
 load: .venv/dev ## Let 10,000 agents ask and write for 5 minutes (needs Go; options in ARGS)
 	@$(BIN)/python -m deploy.load.run $(ARGS)
+
+bench-cache: .venv/serve ## Measure how often the cache has what is asked for
+	@$(BIN)/python -m deploy.bench.cache
 
 bench-recall: .venv/serve ## Measure recall and searches in a large society
 	@$(BIN)/python -m deploy.bench.recall

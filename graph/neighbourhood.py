@@ -210,6 +210,18 @@ TOPICS = Question(
     nothing=list,
 )
 
+# Read whole, because what is read of a lookup's rows may be no more than what clients select.
+ALONG = Question(
+    name="network.along",
+    text=f"""
+    UNWIND $keys AS k
+    MATCH (:Agent {{id: k.id}})-[n:RELATES_TO]->(:Agent {{key: k.other}})
+    RETURN k.i, [{projection(Relationship)}]
+    """,
+    read=lambda values: READ_RELATIONSHIP(values[0]),
+    nothing=lambda: None,
+)
+
 # Those one step further than the agents in `near`; whoever has more ties than are looked at fills the limit alone.
 FURTHER = """
 CALL (a, near) {
@@ -291,6 +303,7 @@ QUESTIONS = (
     MUTUAL,
     SUGGESTIONS,
     TOPICS,
+    ALONG,
     *map(ego, range(1, MOST_RADIUS + 1)),
     *map(fewest_hops, (1, MOST_HOPS)),
 )

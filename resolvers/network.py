@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from graph.analytics.definitions import PathWeighting
 from graph.errors import BadInput
-from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, RELATIONSHIP_BETWEEN, LookupKey
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, LookupKey
 from graph.model import Agent
 from graph.neighbourhood import (
+    ALONG,
     DEGREES,
     MOST_HOPS,
     MOST_RADIUS,
@@ -24,6 +25,7 @@ from graph.neighbourhood import (
     fewest_hops,
 )
 from graph.questions import Asking, Question, QuestionKey
+from graph.reads import Key
 from resolvers.analytics import RECENT, RouteKey, RouteShape, SnapshotKey
 from resolvers.loaders import Reading, Step, Values
 from resolvers.steps import after, first_fault
@@ -31,8 +33,8 @@ from resolvers.steps import after, first_fault
 LARGEST_SUBGRAPH = 1000
 LARGEST_LIST = 100
 
-# One who asks, and the key of another.
-Pair = tuple[Agent, str]
+# One agent, the other's key, and whether it is the same agent.
+Pair = tuple[Agent, str, bool]
 
 
 def within(name: str, value: float, least: float, most: float) -> None:
@@ -97,7 +99,7 @@ def lead(key: str, weighting: PathWeighting, hops: int) -> Step:
     within("maxHops", hops, 1, MOST_HOPS)
 
     def step(agents: Sequence[Agent]) -> Reading:
-        return (yield from find_paths([(agent, key) for agent in agents], weighting, hops))
+        return (yield from find_paths([(agent, key, agent.key == key) for agent in agents], weighting, hops))
 
     return step
 
@@ -110,7 +112,7 @@ def lead_between(source: str, target: str, weighting: PathWeighting, hops: int) 
         (agent,) = yield [LookupKey(AGENT_BY_KEY, source)]
         if agent is None or isinstance(agent, Exception):
             return [agent] * len(objects)
-        (path,) = yield from find_paths([(agent, target)], weighting, hops)
+        (path,) = yield from find_paths([(agent, target, source == target)], weighting, hops)
         return [path] * len(objects)
 
     return step
@@ -118,12 +120,12 @@ def lead_between(source: str, target: str, weighting: PathWeighting, hops: int) 
 
 def find_paths(pairs: list[Pair], weighting: PathWeighting, hops: int) -> Reading:
     """Finds the shortest path for each pair, None where there is none; from an agent to itself it has no hops."""
-    found: Values = [Path([agent], [], 0.0) if agent.key == key else None for agent, key in pairs]
+    found: Values = [Path([agent], [], 0.0) if same else None for agent, _, same in pairs]
     open = [place for place, path in enumerate(found) if path is None]
     asked = [pairs[place] for place in open]
     if weighting is PathWeighting.HOPS:
         shape = Asking(fewest_hops(hops))
-        answers = yield [QuestionKey(shape, agent.id, key) for agent, key in asked]
+        answers = yield [QuestionKey(shape, agent.id, key) for agent, key, _ in asked]
     else:
         answers = yield from find_strongest(asked, hops)
     for place, answer in zip(open, answers, strict=True):
@@ -143,7 +145,7 @@ def find_strongest(pairs: list[Pair], hops: int) -> Reading:
         (snapshot,) = yield [SnapshotKey(oldest)]
         if isinstance(snapshot, Exception):
             return [snapshot] * len(pairs)
-        ends = [(snapshot.numbers.get(agent.id), snapshot.number_of_key(key)) for agent, key in pairs]
+        ends = [(snapshot.numbers.get(agent.id), snapshot.number_of_key(key)) for agent, key, _ in pairs]
         known = [each for each in ends if None not in each]
         shape = RouteShape(hops)
         routes = iter((yield [RouteKey(shape, snapshot, source, target) for source, target in known]))
@@ -159,13 +161,13 @@ def find_strongest(pairs: list[Pair], hops: int) -> Reading:
 
 def follow(snapshot: Any, routes: Values) -> Reading:
     """Reads the agents and relationships along routes; a path is None where one of them is gone."""
-    keys: list[LookupKey] = []
+    keys: list[Key] = []
     for route in routes:
         if isinstance(route, list):
             numbers = cast("list[int]", route)
             keys += [LookupKey(AGENT_BY_ID, snapshot.ids[number]) for number in numbers]
             keys += [
-                LookupKey(RELATIONSHIP_BETWEEN, (snapshot.ids[source], snapshot.keys[target]))
+                QuestionKey(Asking(ALONG), snapshot.ids[source], snapshot.keys[target])
                 for source, target in pairwise(numbers)
             ]
     rows = iter((yield keys))

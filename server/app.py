@@ -33,6 +33,7 @@ from server.graphiql import explorer_page, mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.memory import MemoryMonitor, measure
+from server.metrics import CacheCollector, Metrics, PlannerCollector
 from server.rest import AgentMemories
 from server.settings import Settings, load_documents, load_settings, reveal
 from server.websocket import GraphQLSocketEndpoint
@@ -108,6 +109,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     schema, documents = build_schema(), Documents(redis, load_documents(settings.trusted_documents))
     graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
     sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
+    collectors = [CacheCollector(cache)] if cache else []
+    metrics = Metrics(*collectors, *([PlannerCollector(schema.planner)] if schema.planner else []))
     app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)],
@@ -120,6 +123,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 methods=["GET"],
             ),
             Route("/explorer", explorer_page, methods=["GET"]),
+            Route("/metrics", metrics.answer),
             Route("/health", health.report),
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
