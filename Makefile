@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall eval-recall load lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-recall bench-analytics eval-recall load lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ $(eval $(wordlist 2,2,$(MAKECMDGOALS)):;@:)
 endif
 eval-recall: .venv/serve ## Measure on conversations in DIR whether recall brings the right memories
 	@$(BIN)/python -m deploy.eval.recall $(DIR) $(FLAGS)
+
+bench-analytics: .venv/serve ## Measure questions about the network, of a million relationships, too
+	@$(BIN)/python -m deploy.bench.analytics
 
 lock: ## Pin all dependencies anew
 	$(PYTHON) -m venv .venv && $(PIP) uv

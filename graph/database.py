@@ -145,13 +145,23 @@ class Database:
         return done
 
     async def stream(
-        self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, fetch_size: int = 1000
+        self,
+        name: str,
+        text: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        fetch_size: int = 1000,
+        deadline: float | None = None,
     ) -> AsyncIterator[Row]:
-        """Yields the rows of a reading query as they come, holding no more than `fetch_size` of them."""
+        """Yields the rows of a reading query as they come, holding no more than `fetch_size` of them.
+
+        `deadline` is in seconds; without one there is no end to it.
+        """
         started, rows = time.perf_counter(), 0
         with translated(name):
             async with self._driver.session(default_access_mode=READ_ACCESS, fetch_size=fetch_size) as session:
-                result = await session.run(text, dict(parameters or {}))  # pyright: ignore[reportArgumentType]
+                query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
+                result = await session.run(query, dict(parameters or {}))
                 async for record in result:
                     rows += 1
                     yield list(record.values())

@@ -5,6 +5,7 @@ somebody writes without being able to say so to Redis. Whoever reads it trusts i
 writer who changed it knows when everybody has seen that.
 """
 
+import asyncio
 from uuid import uuid4
 
 from graph.database import Database, Run
@@ -65,3 +66,9 @@ async def open_epoch(database: Database, seen: str) -> str | None:
     """Lets everybody cache again, unless the epoch is no more the one that was seen."""
     rows = await database.write("open epoch", OPEN, {"seen": seen, "new": uuid4().hex}, deadline=5.0)
     return rows[0][0] if rows else None
+
+
+async def forget_everywhere(database: Database) -> None:
+    """Lets every worker forget what it has cached; returns when they have."""
+    await database.transaction("renew epoch", renew_epoch)
+    await asyncio.sleep(SEEN_AFTER)

@@ -6,6 +6,7 @@ SocietyError
 ├── Conflict          it contradicts what is stored
 ├── Unavailable       the database cannot be reached or is overloaded; trying again may help
 ├── DeadlineExceeded  it took longer than it was given
+├── TooLarge          what it would take is more than is allowed
 ├── CursorExpired     what followed a cursor of events is no longer kept
 ├── EventsLost        events may have been lost on their way to a subscriber
 ├── SlowConsumer      a subscriber let too many events wait
@@ -67,6 +68,10 @@ class Unavailable(SocietyError):
 
 class DeadlineExceeded(SocietyError):
     code = "TIMEOUT"
+
+
+class TooLarge(SocietyError):
+    code = "TOO_LARGE"
 
 
 class CursorExpired(SocietyError):

@@ -7,7 +7,7 @@ import os
 import time
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-TYPES = ("Agent", "Memory", "Relationship", "Interaction", "Knowledge", "Topic")
+TYPES = ("Agent", "Memory", "Relationship", "Interaction", "Knowledge", "Topic", "Community")
 
 
 def new_id(type_name: str) -> str:

@@ -16,6 +16,7 @@ from graph.pages import (
     narrowed_page,
 )
 from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies
+from graph.questions import Asking, fetch_answers
 from graph.recall import RecallShape, fetch_candidates
 from graph.related import RelatedShape, fetch_related
 from graph.rows import choose
@@ -71,6 +72,7 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     KnowledgeTally: fetch_knowledge_tallies,
     RecallShape: fetch_candidates,
     RelatedShape: fetch_related,
+    Asking: fetch_answers,
 }
 
 

@@ -25,8 +25,8 @@ EXPRESSIONS: dict[tuple[type, str], str] = {
 }
 
 
-# Fields that are always read: the ids of objects and of those that they belong to, and what stands for an id.
-IDENTIFYING = {"id", "agent_id", "source_id", "target_id", "topic_name"}
+# Fields that are always read: ids and keys of objects, and of those that they belong to, and what stands for an id.
+IDENTIFYING = {"id", "key", "agent_id", "source_id", "target_id", "topic_name"}
 
 
 @dataclass(frozen=True, slots=True)

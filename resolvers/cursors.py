@@ -41,20 +41,29 @@ def decode_cursor(cursor: str, *, argument: str, mark: str, edge: Edge, order: S
 
 def decode_position(cursor: str, *, argument: str, mark: str, kinds: Sequence[Any]) -> Values:
     """Reads a position of values of these kinds back. Raises BadInput as `decode_cursor` does."""
-    malformed = BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
+    position = open_cursor(cursor, argument=argument, mark=mark)
+    if len(position) != len(kinds) or not all(map(fits, position, kinds)):
+        raise malformed(argument)
+    return tuple(position)
+
+
+def malformed(argument: str) -> BadInput:
+    return BadInput(f"{argument}: this is not a cursor. Pass a cursor as this API gave it.")
+
+
+def open_cursor(cursor: str, *, argument: str, mark: str) -> list[Any]:
+    """Gives what is in a cursor. Raises BadInput for what is none, or belongs to another list than the marked one."""
     if len(cursor) > LONGEST:
-        raise malformed
+        raise malformed(argument)
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         # Unpacking raises ValueError for an empty list, TypeError for what is none.
         found, *position = cast("list[Any]", orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
     except (ValueError, TypeError):
-        raise malformed from None
+        raise malformed(argument) from None
     if found != mark:
         raise BadInput(f"{argument}: this cursor belongs to another list or order. Pass one of the same list.")
-    if len(position) != len(kinds) or not all(map(fits, position, kinds)):
-        raise malformed
-    return tuple(position)
+    return position
 
 
 def fits(value: Any, kind: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from graph.database import Database
-from graph.epoch import SEEN_AFTER, TRUST, is_open, open_epoch, read_epoch, renew_epoch
+from graph.epoch import SEEN_AFTER, TRUST, is_open, open_epoch, read_epoch
 from graph.errors import SocietyError
 
 log = logging.getLogger("ecs.cache")
@@ -77,9 +77,3 @@ class Epoch:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-
-
-async def renew_everywhere(database: Database) -> None:
-    """Lets every worker forget what it has cached; returns when they have."""
-    await database.transaction("renew epoch", renew_epoch)
-    await asyncio.sleep(SEEN_AFTER)

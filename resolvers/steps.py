@@ -12,6 +12,7 @@ from graph.pages import Page
 from graph.reads import Key
 from resolvers.connections import Connection, ConnectionEdge, ListRequest, PagedList, cursor_of
 from resolvers.loaders import Reading, Step, Values
+from resolvers.slices import Slice
 
 
 def derive(read: Callable[[Any], Any]) -> Step:
@@ -48,7 +49,7 @@ def ask(key: Callable[[Any], Key]) -> Step:
     return step
 
 
-def find(key: LookupKey) -> Step:
+def find(key: Key) -> Step:
     """Finds the same for all."""
 
     def step(objects: Sequence[Any]) -> Reading:
@@ -58,13 +59,13 @@ def find(key: LookupKey) -> Step:
     return step
 
 
-def find_all(keys: Sequence[LookupKey | Exception]) -> Step:
+def find_all(keys: Sequence[Key | Exception]) -> Step:
     """Finds the same list for all; what no key could be made of keeps its exception at its place."""
 
     def step(objects: Sequence[Any]) -> Reading:
-        asked = [key for key in keys if isinstance(key, LookupKey)]
+        asked = [key for key in keys if not isinstance(key, Exception)]
         found = iter((yield asked))
-        return [[next(found) if isinstance(key, LookupKey) else key for key in keys]] * len(objects)
+        return [[key if isinstance(key, Exception) else next(found) for key in keys]] * len(objects)
 
     return step
 
@@ -144,6 +145,15 @@ def goes_on(*, backward: bool) -> Step:
 
 has_next_page = goes_on(backward=False)
 has_previous_page = goes_on(backward=True)
+
+
+def in_memory(read: Callable[[Slice], Any], step: Step) -> Step:
+    """Reads from pages of lists that are held in memory; of others it is the step that reads."""
+
+    def chosen(objects: Sequence[Any]) -> Values | Reading:
+        return [read(each) for each in objects] if isinstance(objects[0], Slice) else step(objects)
+
+    return chosen
 
 
 def total_count(connections: Sequence[PagedList]) -> Reading:

@@ -12,9 +12,9 @@ from graph.ranking import Weights
 from resolvers.connections import LARGEST_SIZE
 from resolvers.loaders import Step
 from resolvers.recall import recall
-from resolvers.steps import look_up
+from resolvers.steps import look_up, same
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, connection, summary
-from schema.field import answered, described, given
+from schema.field import answered, described, given, stepped
 from schema.inputs import DateTimeFilter, Direction, FloatFilter, SortDirection, StringFilter, absent
 from schema.interaction import InteractionConnection, InteractionFilter
 from schema.knowledge import KnowledgeConnection, KnowledgeFilter, KnowledgeMatch, KnowledgeOrder
@@ -26,6 +26,7 @@ from schema.memory import (
     RecalledMemory,
     RecallWeights,
 )
+from schema.network import AgentNetwork
 from schema.node import Node
 from schema.relationship import (
     Relationship,
@@ -120,6 +121,7 @@ class Agent(Node):
     relationship_with: Relationship | None = answered(
         find_relationship, "How the agent feels about the one with this key; null if not at all."
     )
+    network: AgentNetwork = stepped(same, "The agent's place among the others.")
 
 
 @strawberry.type(description="Figures over a whole list of agents.")

@@ -4,6 +4,7 @@ Their objects are `resolvers.connections.Connection`; each field here is the ste
 """
 
 import inspect
+from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
@@ -14,6 +15,7 @@ from graph.edges import Edge
 from resolvers import steps
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_list
 from resolvers.loaders import Step
+from resolvers.steps import in_memory
 from schema.field import answered, stepped
 from schema.inputs import Direction, to_orders, to_tree
 
@@ -22,10 +24,18 @@ T = TypeVar("T")
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = stepped(steps.has_next_page, "Whether the list goes on after the page.")
-    has_previous_page: bool = stepped(steps.has_previous_page, "Whether the list has anything before the page.")
-    start_cursor: str | None = stepped(steps.start_cursor, "The cursor of the page's first edge.")
-    end_cursor: str | None = stepped(steps.end_cursor, "The cursor of the page's last edge.")
+    has_next_page: bool = stepped(
+        in_memory(attrgetter("goes_on"), steps.has_next_page), "Whether the list goes on after the page."
+    )
+    has_previous_page: bool = stepped(
+        in_memory(attrgetter("has_before"), steps.has_previous_page), "Whether the list has anything before the page."
+    )
+    start_cursor: str | None = stepped(
+        in_memory(attrgetter("start_cursor"), steps.start_cursor), "The cursor of the page's first edge."
+    )
+    end_cursor: str | None = stepped(
+        in_memory(attrgetter("end_cursor"), steps.end_cursor), "The cursor of the page's last edge."
+    )
 
 
 @strawberry.type(name="Edge", description="One item of a list.")

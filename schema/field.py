@@ -59,13 +59,13 @@ def held(attribute: str, description: str) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={ATTRIBUTE: attribute})
 
 
+def described(annotation: Any, description: str, *, name: str | None = None) -> Any:
+    """An argument's type with what clients read about it, and its name where Python has another."""
+    return Annotated[annotation, strawberry.argument(description=description, name=name)]
+
+
 def parameter(name: str, annotation: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
-
-
-def described(annotation: Any, description: str) -> Any:
-    """An argument's type with what clients read about it."""
-    return Annotated[annotation, strawberry.argument(description=description)]
 
 
 def given(value: Any) -> Any:

@@ -8,7 +8,6 @@ from graph.lookups import (
     KNOWLEDGE_BY_ID,
     MEMORY_BY_ID,
     RELATIONSHIP_BY_ID,
-    TOPIC_BY_NAME,
     Lookup,
 )
 
@@ -18,7 +17,6 @@ LOOKUPS: dict[str, Lookup] = {
     "Relationship": RELATIONSHIP_BY_ID,
     "Interaction": INTERACTION_BY_ID,
     "Knowledge": KNOWLEDGE_BY_ID,
-    "Topic": TOPIC_BY_NAME,
 }
 
 

@@ -7,10 +7,12 @@ from graph import edges
 from graph.errors import BadInput
 from graph.ids import TYPES, type_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, TOPIC_BY_NAME, LookupKey
+from graph.reads import Key
 from resolvers import steps
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window
 from resolvers.loaders import Step
 from resolvers.search import search_knowledge, search_memories
+from resolvers.society import look_at_society, name_community
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
 from schema.field import answered, described, given
@@ -18,15 +20,21 @@ from schema.inputs import to_tree
 from schema.knowledge import KnowledgeConnection
 from schema.memory import MemoryConnection, MemoryFilter
 from schema.node import LOOKUPS, Node
+from schema.society import Society
 from schema.topic import Topic, TopicConnection
 
 MOST_NODES = 100
 
 
-def node_key(id: str) -> LookupKey:
+def node_key(id: str) -> Key:
     """Says what an id names. Raises BadInput for what is no id."""
-    kind = kind_of(id)
-    return LookupKey(LOOKUPS[kind], id.partition(":")[2] if kind == "Topic" else id)
+    match kind_of(id), id.partition(":")[2]:
+        case "Community", name:
+            return name_community(name)
+        case "Topic", name:
+            return LookupKey(TOPIC_BY_NAME, name)
+        case kind, _:
+            return LookupKey(LOOKUPS[kind], id)
 
 
 def kind_of(id: str) -> str:
@@ -85,6 +93,12 @@ def find_topic(name: str) -> Step:
     return steps.find(LookupKey(TOPIC_BY_NAME, name))
 
 
+def find_society(
+    fresh: described(bool, "Whether figures of its network must be of this moment, however much that takes.") = False,
+) -> Step:
+    return look_at_society(fresh=fresh)
+
+
 @strawberry.type(description="Where reading starts.")
 class Query:
     node: Node | None = answered(find_node, "The object with this global id; null if there is none.")
@@ -113,3 +127,4 @@ class Query:
         prefix="name",
         description="What agents know something about, by name.",
     )
+    society: Society = answered(find_society, "The society as a whole.")

@@ -8,6 +8,7 @@ from graphql import GraphQLError
 from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from schema.community import Community
 from schema.document import REMEMBERED, ParsedOnce
 from schema.event import Subscription
 from schema.interaction import Interaction
@@ -38,7 +39,7 @@ def build_schema(*, planned: bool = True) -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Memory, Relationship, Interaction, Knowledge],
+        types=[Memory, Relationship, Interaction, Knowledge, Community],
         config=StrawberryConfig(scalar_map={datetime: DateTime, timedelta: Duration}),
         extensions=[ParsedOnce, lambda: ValidationCache(maxsize=REMEMBERED)],
     )

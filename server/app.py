@@ -16,6 +16,7 @@ from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
 from graph.writes.touch import TouchShape
 from resolvers import valkey
+from resolvers.analytics import Analytics, Limits, reading
 from resolvers.cache import Cache
 from resolvers.closing import Transactions
 from resolvers.coalescer import Coalescer
@@ -28,7 +29,7 @@ from resolvers.tags import Tags
 from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
-from server.graphiql import mount_assets
+from server.graphiql import explorer_page, mount_assets
 from server.graphql import GraphQLEndpoint
 from server.health import Health
 from server.memory import MemoryMonitor, measure
@@ -56,7 +57,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     async def redis_answers() -> bool:
         return redis is not None and await valkey.answers(redis)
 
-    coalescer = Coalescer(read)
+    analytics = make_analytics(settings, database)
+    coalescer = Coalescer(reading(read, analytics))
     epoch, cache, transactions = Epoch(database, redis_answers), None, None
     if redis is not None and settings.caches:
         tags = Tags(redis)
@@ -98,6 +100,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 if cache:
                     await cache.close()
                 await coalescer.close()
+                await analytics.close()
                 if redis is not None:
                     await redis.aclose()
 
@@ -116,6 +119,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 AgentMemories(make_context, deadline=settings.deadline).answer,
                 methods=["GET"],
             ),
+            Route("/explorer", explorer_page, methods=["GET"]),
             Route("/health", health.report),
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
@@ -125,6 +129,16 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     app.state.events = events
     app.state.cache = cache
     return app
+
+
+def make_analytics(settings: Settings, database: Database) -> Analytics:
+    """Makes what analyses the network, as the settings say; nothing is started yet."""
+    limits = Limits(
+        max_age=settings.analytics_max_age,
+        deadline=settings.analytics_deadline,
+        max_relationships=settings.analytics_max_relationships,
+    )
+    return Analytics(database, choice=settings.analytics, limits=limits)
 
 
 def connect_database(settings: Settings, *, observe: Observer | None = None) -> Database:

@@ -12,6 +12,7 @@ import typer
 
 from graph.database import Database
 from graph.embedded.servers import EmbeddedError
+from graph.epoch import forget_everywhere
 from graph.errors import SocietyError
 from graph.ingest.arrivals import import_smallville
 from graph.ingest.export import export_jsonl
@@ -74,15 +75,22 @@ def opened() -> Iterator[Endpoints]:
         yield found
 
 
-def with_database(work: Work) -> None:
-    """Runs work on the society's database, brought up to date first."""
+def with_database(work: Work, *, writes: bool = False) -> None:
+    """Runs work on the society's database, brought up to date first.
+
+    What `writes` is seen by servers that run beside it when it is over.
+    """
 
     async def run(found: Endpoints) -> None:
         async with connect_database(found.settings) as database:
             with steps() as say:
                 await database.wait_until_ready(PATIENCE)
                 await run_migrations(database, say)
-            await work(database, found.settings)
+            try:
+                await work(database, found.settings)
+            finally:
+                if writes and found.embedded is None:
+                    await forget_everywhere(database)
 
     with opened() as found:
         asyncio.run(run(found))
@@ -140,7 +148,7 @@ def seed(
                 )
         report("Added", counts)
 
-    with_database(work)
+    with_database(work, writes=True)
 
 
 Directory = Annotated[Path, typer.Argument(help="The folder.", file_okay=False)]
@@ -156,7 +164,7 @@ def import_jsonl_command(directory: Directory) -> None:
             counts = await import_jsonl(database, directory, max_agents=settings.max_agents, progress=show)
         report("Imported", counts)
 
-    with_database(work)
+    with_database(work, writes=True)
 
 
 @importing.command("smallville")
@@ -172,7 +180,7 @@ def import_smallville_command(directories: Directories) -> None:
             err.print(f"note: {note}", style="yellow", soft_wrap=True)
         report("Imported", counts)
 
-    with_database(work)
+    with_database(work, writes=True)
 
 
 @exporting.command("jsonl")

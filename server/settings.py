@@ -10,6 +10,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graph.analytics.engine import Choice
 from graph.checks import LONGEST_EMBEDDING
 from graph.database import DIMENSION
 
@@ -44,6 +45,13 @@ class Settings(BaseSettings):
     embedding_dimension: int = Field(
         DIMENSION, ge=1, le=LONGEST_EMBEDDING, description="How many numbers the embeddings of memories have."
     )
+    analytics: Choice = Field(
+        Choice.AUTO,
+        description="What analyses the network: gds (in Neo4j), igraph, or auto, which is gds if it is there.",
+    )
+    analytics_max_age: float = Field(30.0, ge=0, description="How old a snapshot of the network may be to be reused.")
+    analytics_deadline: float = Field(60.0, gt=0, le=3600, description="How long an analysis may take.")
+    analytics_max_relationships: int = Field(5_000_000, ge=1, description="How large a network is analysed.")
     demo: bool = Field(True, description="Fill an empty embedded database with a demonstration society.")
 
     database_url: SecretStr | None = Field(

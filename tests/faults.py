@@ -51,7 +51,7 @@ class FaultyCoalescer(Coalescer):
             return {each: self._spoil_row(summary, name) for each, summary in answer.items()}
         if isinstance(answer, int):
             return ODD[hit % len(ODD)] if (hit := self._hits("count", name)) else answer
-        return self._spoil_row(answer)
+        return self._spoil_row(answer) if hasattr(answer, "id") else answer
 
     def _spoil_row(self, row: Any, *name: Any) -> Any:
         if row is None or not (hit := self._hits("row", *name, *([] if name else [row.id]))):
@@ -72,7 +72,10 @@ class FaultyCoalescer(Coalescer):
         return spoilt
 
 
+BOUNDS = ("key", "parent", "after", "before", "id", "other", "source", "target", "oldest")
+
+
 def name_of(key: Any) -> str:
-    bounds = [getattr(key, name, None) for name in ("key", "parent", "after", "before")]
+    bounds = [getattr(key, name, None) for name in BOUNDS]
     shape = [getattr(key.shape, name, None) for name in ("lane", "limit", "backward", "inclusive")]
     return repr((type(key).__name__, bounds, shape))

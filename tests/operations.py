@@ -249,10 +249,14 @@ def scalar_of(draft: Draft, type: str, name: str) -> Any:
         case "DateTime", _:
             return draft.choose([*TIMES, "2024-02-29T12:00:00+05:30"])
         case "ID", _:
-            return draft.choose(["nonsense", "", "Agent:nobody"] if draft.chance(8) else [*pools.ids, "Topic:tea"])
+            return draft.choose(
+                ["nonsense", "", "Agent:nobody"]
+                if draft.chance(8)
+                else [*pools.ids, "Topic:tea", "Community:LEIDEN:agent_0"]
+            )
         case _, "after" | "before":
             return "nonsense" if draft.chance(5) else draft.choose(pools.cursors)
-        case _, "key" | "withAgent" | "aboutAgent" | "agent":
+        case _, "key" | "withAgent" | "aboutAgent" | "agent" | "with" | "from" | "to":
             return "nobody" if draft.chance(5) else draft.choose(pools.keys)
         case _:
             return draft.choose(WORDS)

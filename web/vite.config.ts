@@ -9,7 +9,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 5000,
     rolldownOptions: {
       // One line a page.
-      input: { graphiql: 'graphiql/index.html' },
+      input: { graphiql: 'graphiql/index.html', explorer: 'explorer/index.html' },
       // Some packages mark their files for React's server side, which these pages do not have.
       onwarn: (warning, warn) => {
         if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning);

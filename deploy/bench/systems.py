@@ -30,7 +30,8 @@ INSTALLING_SECONDS = 300
 SETTLING_SECONDS = 120
 # Of one core.
 IDLE_PERCENT = 10.0
-PROJECT, STRAWBERRY, HANDWRITTEN, NEO4J_GRAPHQL = "this project", "Strawberry", "hand-written", "@neo4j/graphql"
+PROJECT, CACHED = "this project", "this project, cached"
+STRAWBERRY, HANDWRITTEN, NEO4J_GRAPHQL = "Strawberry", "hand-written", "@neo4j/graphql"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def serve_node(port: int) -> list[str]:
 
 COMMANDS: dict[str, Callable[[int], list[str]]] = {
     PROJECT: serve_project,
+    CACHED: serve_project,
     STRAWBERRY: serve_python("strawberry_peer"),
     HANDWRITTEN: serve_python("handwritten"),
     NEO4J_GRAPHQL: serve_node,
@@ -143,6 +145,7 @@ def run_system(name: str, servers: EmbeddedServers, ids: dict[str, str], logs: P
         "ECS_REDIS_URL": servers.redis_url,
         "ECS_PORT": str(port),
         "ECS_WORKERS": "1",
+        "ECS_CACHE": str(name == CACHED),
         "PORT": str(port),
     }
     log = logs / f"{len(list(logs.glob('*.log')))}.log"

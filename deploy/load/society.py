@@ -14,7 +14,7 @@ import orjson
 from platformdirs import user_cache_path
 
 from deploy.bench.compare import seed
-from deploy.bench.systems import PROJECT, run_system
+from deploy.bench.systems import CACHED, run_system
 from deploy.load.generator import GeneratorError
 from deploy.load.operations import OPERATIONS, SOCIETY, Person, draw, persons_of
 from graph.embedded.servers import EmbeddedServers
@@ -35,7 +35,7 @@ def embedded(society: tuple[int, int, int], memory_limit: int | None, say: Calla
             agents, memories, relationships = society
             say(f"Seeding {agents:,} agents of {memories:,} memories and {relationships} relationships each")
             asyncio.run(seed(servers, society))
-            with run_system(PROJECT, servers, {}, folder) as system:
+            with run_system(CACHED, servers, {}, folder) as system:
                 yield system.url.removesuffix("/graphql")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,9 @@ from graph.filters import compile_filter
 from graph.listing import count_text, summary_text
 from graph.lookups import LOOKUPS, Lookup
 from graph.migrations import DONE, MENTION, UNMENTIONED
+from graph.neighbourhood import QUESTIONS
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
+from graph.questions import Question
 from graph.recall import recall_text
 from graph.records import Kind
 from graph.related import RELATED
@@ -182,6 +184,12 @@ async def test_lookups(planned: Database, lookup: Lookup):
     plan = await planned.explain(lookup.text, PARAMETERS)
     refuse_scans(plan)
     assert any("UniqueIndexSeek" in name for name in names(plan))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+async def test_questions(planned: Database, question: Question):
+    plan = await planned.explain(question.text, PARAMETERS)
+    refuse_scans(plan)
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: edge.name)

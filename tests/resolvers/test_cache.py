@@ -17,6 +17,7 @@ from graph.edges import LEARNED, RELATES_TO, REMEMBERS, Direction
 from graph.embedded.ports import find_free_port
 from graph.embedded.process import Process
 from graph.embedded.valkey import find_valkey, start_valkey
+from graph.epoch import forget_everywhere
 from graph.errors import SocietyError
 from graph.filters import compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, MEMORY_BY_ID, RELATIONSHIP_BETWEEN, LookupKey
@@ -190,6 +191,20 @@ async def test_who_is_deleted_is_gone_for_those_tied_to_them_as_well(migrated: D
     for each in workers:
         assert (await each.get(ties)).items == []
         assert await each.get(agent(1)) is None
+
+
+async def test_what_others_write_is_seen_once_they_let_everybody_forget(migrated: Database, workers: list[Worker]):
+    for each in workers:
+        assert (await each.get(memories())).items == []
+    create = (
+        "MATCH (a:Agent {key: 'a0'}) CREATE (a)-[:REMEMBERS]->(:Memory {id: 'Memory:1', agentId: a.id, kind: 'EVENT', "
+    )
+    create += "content: 'x', importance: 0.5, createdAt: datetime(), accessedAt: datetime(), accessCount: 0})"
+    await migrated.write("behind the back", create)
+    await forget_everywhere(migrated)
+    for each in workers:
+        await each.trust()
+        assert len((await each.get(memories())).items) == 1
 
 
 async def test_an_absent_agent_is_not_kept(workers: list[Worker]):

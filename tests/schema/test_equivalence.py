@@ -19,11 +19,13 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails, coll
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graph.analytics.engine import Choice
 from graph.database import Database
 from graph.migrations import fill_mentions
 from graph.reads import Key, fetch
 from graph.writes.touch import TouchShape
 from resolvers import columns, failures, run
+from resolvers.analytics import Analytics, Limits, reading
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.failures import Position, climb
@@ -166,9 +168,11 @@ async def coalescer(migrated: Database) -> AsyncIterator[Coalescer]:
         # What is compared must stay as it is.
         return [None] * len(keys) if isinstance(shape, TouchShape) else await fetch(migrated, shape, keys, 10.0)
 
-    coalescer = Coalescer(read)
+    analytics = Analytics(migrated, choice=Choice.IGRAPH, limits=Limits(max_age=3600))
+    coalescer = Coalescer(reading(read, analytics))
     yield coalescer
     await coalescer.close()
+    await analytics.close()
 
 
 @settings(
@@ -196,7 +200,7 @@ async def test_plans_answer_as_graphql_core_does(bench: Bench, seed: int, most: 
 @pytest.fixture(scope="module")
 async def drawn(bench: Bench) -> list[Operation]:
     """Operations that are answered alike."""
-    found = [draw_operation(SCHEMA._schema, bench.pools, seed=seed, most=24) for seed in range(200)]
+    found = [draw_operation(SCHEMA._schema, bench.pools, seed=seed, most=24) for seed in range(400)]
     for operation in found:
         await bench.compare_repeatedly(operation)
     return found

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 from tests.random_society import Society, make_society, write_society
 
 # A value for each type of a required argument.
-SOME = {"ID!": '"Agent:a"', "[ID!]!": "[]", "String!": '"a"'}
+SOME = {"Centrality!": "PAGERANK", "ID!": '"Agent:a"', "[ID!]!": "[]", "String!": '"a"'}
 
 PROFILE = """
 query Profile($key: String!, $first: Int, $brief: Boolean = false) {
@@ -101,11 +101,11 @@ async def test_only_what_is_selected_is_read(schema: Schema, recording: Recordin
     await run(schema, recording, PROFILE, key="agent_0", first=3)
     await run(schema, recording, "{ topics(first: 1) { nodes { knownBy { totalCount nodes { persona { age } } } } } }")
     read = {shape.lane: set(shape.fields or ()) for shape in recording.shapes if hasattr(shape, "fields")}
-    assert read["Agent.key"] == {"id", "name", "social_energy"}
+    assert read["Agent.key"] == {"id", "key", "name", "social_energy"}
     assert read["REMEMBERS"] == {"id", "agent_id", "content", "importance"}
     assert read["RELATES_TO"] == {"id", "source_id", "target_id", "strength"}
-    assert read["Agent.id"] == {"id", "name"}
-    assert read["KNOWN_BY"] == {"id", "persona"}
+    assert read["Agent.id"] == {"id", "key", "name"}
+    assert read["KNOWN_BY"] == {"id", "key", "persona"}
 
 
 async def test_what_is_known_is_not_asked_for_again(schema: Schema, recording: Recording):

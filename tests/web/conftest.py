@@ -59,7 +59,8 @@ async def browser() -> AsyncIterator[Browser]:
     if not chromium:
         missing = "needs a browser: install Debian's package `chromium`"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    flags = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    # Without a graphics card WebGL is drawn by the processor, which Chromium does only when it is told to.
+    flags = ["--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run", "--disable-sync"]
     flags += ["--disable-background-networking", "--disable-component-update"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=flags)
