@@ -34,6 +34,7 @@ class Topic(Node):
         find_related,
         "Topics that the same agents know something about, the most related first: by how many know of both, over the "
         "geometric mean of how many pieces of knowledge there are of each.",
+        reads=["name"],
     )
 
 
