@@ -122,7 +122,7 @@ async def test_a_shortest_path_is_found_marked_and_told(visit: Visit) -> None:
     await open_society(visit.page)
     await visit.page.get_by_label("Path from").fill("napoleon")
     await visit.page.get_by_label("to", exact=True).fill("gavroche")
-    await visit.page.get_by_label("by", exact=True).select_option("HOPS")
+    await visit.page.get_by_label("Path by").select_option("HOPS")
     await visit.page.get_by_role("button", name="Find").click()
     status = visit.page.locator("#status")
     await expect(status).to_contain_text(re.compile(r"^Napoleon → .* → Gavroche: 4 hops, cost 4\.000$"))
