@@ -12,7 +12,7 @@ help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 serve: .venv/serve ## Serve the API on http://127.0.0.1:8000, with everything that it needs
-	@$(BIN)/python web/build.py || echo "Going on without GraphiQL in the browser."
+	@$(BIN)/python web/build.py || echo "Going on without the pages for the browser."
 	@exec $(BIN)/ecs serve
 
 test: .venv/dev check ## Run every check and every test

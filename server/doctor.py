@@ -77,10 +77,11 @@ async def diagnose(found: Endpoints) -> Diagnosis:
             url = settings.database_login()[0]
             diagnosis.add("Neo4j", False, f"{url}: {error.message}", "Start it, or correct ECS_DATABASE_URL.")
     await look_at_redis(settings, diagnosis)
-    page = (STATIC / "graphiql" / "index.html").is_file()
-    diagnosis.add("GraphiQL", page, "built" if page else "not built", "Build it with `make web`.")
+    for page in ("GraphiQL", "Explorer"):
+        built = (STATIC / page.lower() / "index.html").is_file()
+        diagnosis.add(page, built, "built" if built else "not built", "Build it with `make web`.")
     node = shutil.which("node")
-    diagnosis.add("Node.js", bool(node), node or "none; only needed to build GraphiQL")
+    diagnosis.add("Node.js", bool(node), node or "none; only needed to build the pages")
     return diagnosis
 
 

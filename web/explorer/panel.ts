@@ -18,7 +18,7 @@ const EVENTS = `subscription Events($keys: [String!]) {
     agents { key name }
     subject {
       ... on Memory { content }
-      ... on Interaction { kind content }
+      ... on Interaction { kind said: content }
       ... on Knowledge { content }
       ... on Relationship { kind strength }
     }
@@ -40,7 +40,7 @@ interface SocietyEvent {
   kind: string;
   at: string;
   agents: Named[];
-  subject: { content?: string | null; kind?: string; strength?: number } | null;
+  subject: { content?: string; said?: string | null; kind?: string; strength?: number } | null;
 }
 
 const panel = find('panel');
@@ -122,7 +122,7 @@ function listen(key: string): HTMLElement[] {
 
 function tell({ kind, at, agents, subject }: SocietyEvent, key: string): HTMLElement {
   const what = kind.toLowerCase().replaceAll('_', ' ');
-  const said = [subject?.kind, subject?.content, subject?.strength?.toFixed(2)].filter(Boolean).join(' ');
+  const said = [subject?.kind, subject?.content, subject?.said, subject?.strength?.toFixed(2)].filter(Boolean).join(' ');
   const others = agents.filter((agent) => agent.key !== key).flatMap((agent) => [' ', linkAgent(agent)]);
   return make('li', {}, quiet(`${new Date(at).toLocaleTimeString()} ${what} `), said, ...others);
 }
