@@ -23,7 +23,7 @@ FEED = """{ agents(first: 20) { edges { node { id name
   memories(first: 5) { edges { node { id content importance } } } } } } }"""
 
 # Python's and C's calls for one request, with all that is read at hand: what they were, and a quarter more.
-MOST = {"profile": 1100, "feed": 1900}
+MOST = {"profile": 950, "feed": 1500}
 
 
 class Known(Coalescer):
