@@ -9,7 +9,7 @@ import orjson
 from graph.lookups import Lookup, LookupKey
 from graph.pages import FloatSummary, Listing, Page, PageShape, SummaryShape
 from graph.reads import Key, Shape
-from graph.rows import reader, writer
+from graph.rows import columns, reader, writer
 
 
 def pack_answer(key: Key, answer: Any) -> bytes:
@@ -46,11 +46,15 @@ def unpack_answer(key: Key, packed: bytes) -> Any:
 def name_shape(shape: Shape) -> str:
     """A digest of what the keys of a shape ask for, the same in every process."""
     listing: Any = getattr(shape, "listing", shape)
+    row: Any = getattr(shape, "row", None)
     match listing:
         case Listing(edge=edge, direction=direction, filter=filter):
             what: Any = (edge.name, direction.value, filter and (filter.text, filter.parameters))
+            row = edge.row
         case _:
             what = shape.lane
+    # What a version with other columns has kept is not read by this one.
+    what = (what, [column.name for column in columns(row)] if row else None)
     cut: Any = getattr(shape, "fields", None)
     if isinstance(shape, PageShape):
         ends = (shape.backward, shape.after, shape.before, shape.inclusive)

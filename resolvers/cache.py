@@ -41,7 +41,7 @@ AGENT_SECONDS = 600
 OTHER_SECONDS = 300
 
 # How long Redis may take before it is passed over, and for how long then.
-PATIENCE = 0.25
+PATIENCE = 1.0
 REST = 1.0
 
 PARTS = {
@@ -247,11 +247,11 @@ class Cache:
         missing: list[Question] = []
         for each, kept in zip(questions, found, strict=True):
             stamp, _, packed = (kept or b"").partition(b"\n")
-            if stamp == each.stamp:
-                answers[each.place] = unpack_answer(each.key, packed)
-                self._put_near(each, len(packed), answers[each.place])
-            else:
+            if stamp != each.stamp:
                 missing.append(each)
+                continue
+            answers[each.place] = unpack_answer(each.key, packed)
+            self._put_near(each, len(packed), answers[each.place])
         self.counts.far += len(questions) - len(missing)
         self.counts.missed += len(missing)
         return missing

@@ -25,7 +25,7 @@ from resolvers.tags import Tag, Tags
 T = TypeVar("T")
 
 # Seconds that a writer waits for Redis.
-PATIENCE = 0.5
+PATIENCE = 1.0
 UNREACHED = (RedisError, OSError, SocietyError, TimeoutError)
 
 

@@ -361,10 +361,10 @@ async def test_nor_when_redis_is_killed_and_comes_back_empty(workers: list[Worke
 
 async def test_nor_when_redis_is_slow(workers: list[Worker], server: Server):
     async def trouble() -> None:
-        for _ in range(3):
+        for pause in (0.4, 1.3, 2.5):
             await asyncio.sleep(1)
             server.send(signal.SIGSTOP)
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(pause)
             server.send(signal.SIGCONT)
 
     check = Check(workers, seconds=12)
