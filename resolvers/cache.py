@@ -97,12 +97,6 @@ class Counts:
     missed: int = 0
     passed: int = 0
 
-    @property
-    def hit_rate(self) -> float:
-        """The part of what could be cached that was."""
-        hits = self.near + self.far
-        return hits / (hits + self.missed) if hits + self.missed else 0.0
-
 
 class Near:
     """Answers in this process, the least recently used of which go; any thread may use it."""

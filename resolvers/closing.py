@@ -44,7 +44,7 @@ class Transactions:
 
     async def transact(self, name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
         """Runs what a transaction does, which announces what it changes before it does, and gives its result."""
-        # Twice, because the driver may repeat it; what its end is when it was cut short, is known by then.
+        # For longer than it can last: when its end is unknown, it is over by then.
         closing = Closing(self._database, self._tags, self._epoch, lease=2 * deadline + 2)
         try:
             done = await self._database.transaction(name, lambda run: work(run, closing.announce), deadline=deadline)

@@ -1,7 +1,6 @@
 """The far tier of the cache: answers in Redis, asked for and sent in batches of all requests in flight."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from redis.exceptions import RedisError
 from graph.errors import Unavailable
 from resolvers.coalescer import Lane
 from resolvers.stream import apart
-
-log = logging.getLogger("ecs.cache")
 
 LARGEST = 500
 # Answers on their way; what comes while so many wait is not kept.
