@@ -16,7 +16,7 @@ SEEN_AFTER = TRUST + 0.2
 
 CLOSED = "!"
 
-# Written in the way of reads that must not lag behind, as a follower's might.
+# To be read where it cannot lag behind: not from a follower.
 READ = "MATCH (m:Migration {version: 1}) RETURN coalesce(m.epoch, '')"
 CLOSE = f"""
 MATCH (m:Migration {{version: 1}})

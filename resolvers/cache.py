@@ -77,15 +77,19 @@ def tag_of(key: Key) -> Tag | None:
     return tag(key.parent, part)
 
 
+def names_agent(key: Key) -> bool:
+    return isinstance(key, LookupKey) and key.shape.name in LOOKUPS
+
+
 def keeps(key: Key, answer: Any) -> bool:
     """Whether an answer may be kept: no error, and no agent that is absent, because who comes has no tag yet."""
     if isinstance(answer, Exception):
         return False
-    return answer is not None or not isinstance(key, LookupKey) or key.shape.name not in LOOKUPS
+    return answer is not None or not names_agent(key)
 
 
 def seconds(key: Key) -> int:
-    return AGENT_SECONDS if isinstance(key, LookupKey) and key.shape.name in LOOKUPS else OTHER_SECONDS
+    return AGENT_SECONDS if names_agent(key) else OTHER_SECONDS
 
 
 @dataclass(slots=True)

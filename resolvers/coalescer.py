@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from graph.errors import DeadlineExceeded, Unavailable
@@ -53,6 +53,20 @@ class Coalescer:
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
 
+class Together:
+    """The shape of words: they are asked for together, whatever they are."""
+
+    lane = "words"
+
+
+class Word(str):
+    """A key that says all that there is to say."""
+
+    __slots__ = ()
+
+    shape = Together()
+
+
 class Lane:
     """The keys that wait for one kind of query, and the queries that run.
 
@@ -92,6 +106,12 @@ class Lane:
             self._scheduled = True
             loop.call_soon(self._send)
         return answer
+
+    async def load(self, keys: Collection[Key]) -> list[Any]:
+        """Answers keys in their order. Raises what befell the first that failed."""
+        answers = [self.add(key) for key in keys]
+        await asyncio.wait(answers)
+        return [answer.result() for answer in answers]
 
     async def close(self) -> None:
         self._closed = True

@@ -28,7 +28,8 @@ class Epoch:
         self._closed: tuple[str, float] = ("", 0.0)
         self._watching: asyncio.Task[None] | None = None
         self._steady = 0
-        self._closed_now = False
+        # Whether it was closed when it was last looked at, so that nobody need ask Redis.
+        self.closed_now = False
 
     @property
     def trusted(self) -> bool:
@@ -47,9 +48,8 @@ class Epoch:
         start = asyncio.get_running_loop().time()
         value = await read_epoch(self._database, deadline=TRUST)
         if is_open(value):
-            self.value, self._trusted_until, self._steady, self._closed_now = value, start + TRUST, 0, False
+            self.value, self._trusted_until, self._steady, self.closed_now = value, start + TRUST, 0, False
             return
-        self._trusted_until, self._closed_now = float("-inf"), True
         self._see_closed(value, start)
         self._steady = self._steady + 1 if await self._redis_answers() else 0
         if self._steady >= STEADY and await open_epoch(self._database, value):
@@ -57,20 +57,14 @@ class Epoch:
 
     def _see_closed(self, value: str, since: float) -> None:
         if self._closed[0] != value:
+            log.warning("Redis does not answer a writer: nothing is cached until it does.")
             self._closed = (value, since)
-
-    @property
-    def closed_now(self) -> bool:
-        """Whether the epoch was closed when it was last looked at, so that nobody need ask Redis."""
-        return self._closed_now
+        self._trusted_until, self.closed_now = float("-inf"), True
 
     async def closed(self, value: str) -> None:
         """Waits, after a commit that closed the epoch, until no worker trusts what was cached before."""
         now = asyncio.get_running_loop().time()
-        if self._closed[0] != value:
-            log.warning("Redis does not answer a writer: nothing is cached until it does.")
-            self._closed = (value, now)
-        self._trusted_until, self._closed_now = float("-inf"), True
+        self._see_closed(value, now)
         await asyncio.sleep(max(0.0, self._closed[1] + SEEN_AFTER - now))
 
     async def end(self) -> None:

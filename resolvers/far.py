@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane
+from resolvers.coalescer import Lane, Word
 from resolvers.stream import apart
 
 LARGEST = 500
@@ -16,18 +16,10 @@ LARGEST = 500
 MOST_WAITING = 2000
 
 
-class Together:
-    """The shape of all names: they are asked for together, whatever they are."""
-
-    lane = "far"
-
-
-class Name(str):
+class Name(Word):
     """Where an answer is kept."""
 
     __slots__ = ()
-
-    shape = Together()
 
 
 class Far:
@@ -41,9 +33,7 @@ class Far:
 
     async def get(self, names: Sequence[Name]) -> list[bytes | None]:
         """Gives what is kept under each name. Raises what went wrong."""
-        answers = [self._lane.add(name) for name in names]
-        await asyncio.wait(answers)
-        return [each.result() for each in answers]
+        return await self._lane.load(names)
 
     async def _read(self, _: Any, names: Sequence[Name]) -> list[bytes | None]:
         try:

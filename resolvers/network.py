@@ -1,6 +1,6 @@
 """Steps about an agent's surroundings, which are read live, each question by one query for all agents of a level."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import log
 from operator import attrgetter
@@ -42,23 +42,19 @@ def within(name: str, value: float, least: float, most: float) -> None:
         raise BadInput(f"{name}: must lie between {least} and {most}, is {value}.")
 
 
-def ask(question: Question, read: Callable[[Any], Any] | None = None) -> Step:
-    """Asks a question about each agent."""
-    shape = Asking(question)
+def ask(
+    question: Question,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    other: str = "",
+    read: Callable[[Any], Any] | None = None,
+) -> Step:
+    """Asks a question about each agent, for some questions with regard to another."""
+    shape = Asking(question, tuple((parameters or {}).items()))
 
     def step(agents: Sequence[Agent]) -> Reading:
-        answers = yield [QuestionKey(shape, agent.id) for agent in agents]
+        answers = yield [QuestionKey(shape, agent.id, other) for agent in agents]
         return after(answers, read) if read else answers
-
-    return step
-
-
-def ask_about(question: Question, parameters: dict[str, Any], other: str = "") -> Step:
-    """Asks a question with parameters about each agent, for some questions with regard to another."""
-    shape = Asking(question, tuple(parameters.items()))
-
-    def step(agents: Sequence[Agent]) -> Reading:
-        return (yield [QuestionKey(shape, agent.id, other) for agent in agents])
 
     return step
 
@@ -66,7 +62,7 @@ def ask_about(question: Question, parameters: dict[str, Any], other: str = "") -
 def degree(name: str) -> Step:
     """Counts each agent's relationships: total, inward or outward."""
     read: Callable[[Degrees], int] = attrgetter(name)
-    return ask(DEGREES, read)
+    return ask(DEGREES, read=read)
 
 
 strength = ask(STRENGTH)
@@ -79,19 +75,19 @@ def surround(radius: int, least: float, limit: int) -> Step:
     within("limit", limit, 1, LARGEST_SUBGRAPH)
     # An agent has two relationships at most with another, so that so many lead to more agents than are asked for.
     bounds = {"least": least, "limit": limit, "width": 2 * limit, "most": RELATIONSHIPS_EACH * limit}
-    return ask_about(ego(radius), bounds)
+    return ask(ego(radius), bounds)
 
 
 def share(key: str, first: int) -> Step:
     """Finds whom each agent knows in common with another."""
     within("first", first, 0, LARGEST_LIST)
-    return ask_about(MUTUAL, {"first": first}, key)
+    return ask(MUTUAL, {"first": first}, other=key)
 
 
 def suggest(first: int) -> Step:
     """Finds whom each agent may want to know."""
     within("first", first, 0, LARGEST_LIST)
-    return ask_about(SUGGESTIONS, {"first": first})
+    return ask(SUGGESTIONS, {"first": first})
 
 
 def lead(key: str, weighting: PathWeighting, hops: int) -> Step:

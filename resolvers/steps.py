@@ -33,11 +33,7 @@ def same(objects: Sequence[Any]) -> Values:
 
 def look_up(lookup: Lookup, name: Callable[[Any], Any]) -> Step:
     """Finds what each object names, or None."""
-
-    def step(objects: Sequence[Any]) -> Reading:
-        return (yield [LookupKey(lookup, name(each)) for each in objects])
-
-    return step
+    return ask(lambda each: LookupKey(lookup, name(each)))
 
 
 def ask(key: Callable[[Any], Key]) -> Step:

@@ -5,7 +5,6 @@ and opened after the commit with a version that never was before. Who reads take
 trusts nor keeps a value under a tag that is closed.
 """
 
-import asyncio
 import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane
+from resolvers.coalescer import Lane, Word
 from resolvers.stream import apart
 
 # A version that nobody asks for goes, in milliseconds; all that was kept under it has gone by then.
@@ -80,18 +79,10 @@ end
 )
 
 
-class Together:
-    """The shape of all tags: they are read together, whatever they are."""
-
-    lane = "tags"
-
-
-class Tag(str):
+class Tag(Word):
     """What a value may be changed by."""
 
     __slots__ = ()
-
-    shape = Together()
 
 
 class Tags:
@@ -107,9 +98,7 @@ class Tags:
 
     async def take(self, tags: Collection[Tag]) -> dict[Tag, bytes | None]:
         """Gives the version of each tag, None for one that is closed. Raises what went wrong."""
-        waiting = [self._lane.add(tag) for tag in tags]
-        await asyncio.wait(waiting)
-        return {tag: each.result() for tag, each in zip(tags, waiting, strict=True)}
+        return dict(zip(tags, await self._lane.load(tags), strict=True))
 
     async def _read(self, _: Any, tags: Sequence[Tag]) -> list[bytes | None]:
         try:

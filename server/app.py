@@ -17,15 +17,12 @@ from graph.writes.requests import keep_expiring
 from graph.writes.touch import TouchShape
 from resolvers import valkey
 from resolvers.analytics import Analytics, Limits, reading
-from resolvers.cache import Cache
-from resolvers.closing import Transactions
+from resolvers.caching import Caching
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.documents import Documents
-from resolvers.epoch import Epoch
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
-from resolvers.tags import Tags
 from resolvers.touches import Touches
 from resolvers.writes import Writes
 from schema.root import build_schema
@@ -55,15 +52,9 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
             return touches.note(keys)
         return await fetch(database, shape, keys, settings.deadline)
 
-    async def redis_answers() -> bool:
-        return redis is not None and await valkey.answers(redis)
-
     analytics = make_analytics(settings, database)
     coalescer = Coalescer(reading(read, analytics))
-    epoch, cache, transactions = Epoch(database, redis_answers), None, None
-    if redis is not None and settings.caches:
-        tags = Tags(redis)
-        cache, transactions = Cache(coalescer, redis, tags, epoch), Transactions(database, tags, epoch)
+    caching = Caching(database, redis, coalescer) if redis is not None and settings.caches else None
 
     events = EventLog(redis)
     writes = Writes(
@@ -71,18 +62,21 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         events.publish,
         max_agents=settings.max_agents,
         deadline=settings.deadline,
-        transact=transactions.transact if transactions else None,
+        transact=caching.transact if caching else None,
     )
     touches = Touches(writes)
 
     def make_context() -> Context:
-        return Context(Loaders(cache or coalescer), writes, events)
+        return Context(Loaders(caching.cache if caching else coalescer), writes, events)
 
-    relieve = [cache.near.shrink] if cache else []
+    relieve = [caching.cache.near.shrink] if caching else []
     memory = MemoryMonitor(measure(settings.memory_limit, settings.processes), *relieve)
 
     async def database_answers() -> bool:
         return bool(await database.read("ping", "RETURN 1", deadline=2.0))
+
+    async def redis_answers() -> bool:
+        return redis is not None and await valkey.answers(redis)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -97,9 +91,8 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
                 await touches.close()
                 await writes.close()
                 await events.close()
-                await epoch.end()
-                if cache:
-                    await cache.close()
+                if caching:
+                    await caching.close()
                 await coalescer.close()
                 await analytics.close()
                 if redis is not None:
@@ -109,7 +102,7 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
     schema, documents = build_schema(), Documents(redis, load_documents(settings.trusted_documents))
     graphql = GraphQLEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
     sockets = GraphQLSocketEndpoint(schema, make_context, deadline=settings.deadline, documents=documents)
-    collectors = [CacheCollector(cache)] if cache else []
+    collectors = [CacheCollector(caching.cache)] if caching else []
     metrics = Metrics(*collectors, *([PlannerCollector(schema.planner)] if schema.planner else []))
     app = Starlette(
         lifespan=lifespan,
@@ -131,7 +124,6 @@ def create_app(settings: Settings | None = None, *, observe: Observer | None = N
         ],
     )
     app.state.events = events
-    app.state.cache = cache
     return app
 
 

@@ -6,25 +6,22 @@ has a million relationships. It runs on embedded servers of its own.
 
 import asyncio
 import os
-import shutil
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
 import httpx
 import psutil
 import typer
-from platformdirs import user_cache_path
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from deploy.servers import temporary_servers
 from graph.analytics.definitions import Measure
 from graph.analytics.engine import Choice
 from graph.database import Database
@@ -189,12 +186,8 @@ def main(
     times: Annotated[int, typer.Option(help="How often each question is asked.")] = 200,
 ) -> None:
     """Measure on embedded servers of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="ecs-bench-"))
-    try:
-        with EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=out.print) as servers:
-            asyncio.run(measure(servers, agents, relationships, times))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_servers(out.print) as servers:
+        asyncio.run(measure(servers, agents, relationships, times))
 
 
 if __name__ == "__main__":

@@ -5,21 +5,18 @@ interaction with an agent that is also drawn by Zipf's law.
 """
 
 import asyncio
-import shutil
-import tempfile
 from datetime import UTC, datetime
 from itertools import accumulate
-from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.compare import seed
 from deploy.bench.queries import QUESTIONS, Person
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.reads import fetch
@@ -27,14 +24,12 @@ from graph.writes.change import Change
 from graph.writes.interactions import RecordInteractions
 from graph.writes.memories import AddMemories
 from resolvers import valkey
-from resolvers.cache import Cache, Counts
-from resolvers.closing import Transactions
+from resolvers.cache import Counts
+from resolvers.caching import Caching
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
-from resolvers.epoch import Epoch
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
-from resolvers.tags import Tags
 from resolvers.writes import Writes
 from schema.execution import Operation, execute
 from schema.root import build_schema
@@ -50,18 +45,16 @@ class Worker:
 
     def __init__(self, database: Database, redis_url: str) -> None:
         self.redis = valkey.connect(redis_url)
-        self.epoch, tags = Epoch(database, lambda: valkey.answers(self.redis)), Tags(self.redis)
         self.coalescer = Coalescer(lambda shape, keys: fetch(database, shape, keys, DEADLINE))
-        self.cache = Cache(self.coalescer, self.redis, tags, self.epoch)
+        self.caching = Caching(database, self.redis, self.coalescer)
+        self.cache, self.epoch, transact = self.caching.cache, self.caching.epoch, self.caching.transact
         self.events = EventLog(self.redis)
-        transact = Transactions(database, tags, self.epoch).transact
         self.writes = Writes(database, self.events.publish, max_agents=10**6, deadline=DEADLINE, transact=transact)
 
     async def close(self) -> None:
         await self.writes.close()
         await self.events.close()
-        await self.epoch.end()
-        await self.cache.close()
+        await self.caching.close()
         await self.coalescer.close()
         await self.redis.aclose()
 
@@ -139,12 +132,8 @@ def main(
     writes: Annotated[float, typer.Option(help="The part of the operations that writes.")] = 0.05,
 ) -> None:
     """Measure the cache's hit rate on embedded servers of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="ecs-bench-"))
-    try:
-        with EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=out.print) as servers:
-            out.print(asyncio.run(measure(servers, (agents, 30, 15), operations, (exponent, writes))))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_servers(out.print) as servers:
+        out.print(asyncio.run(measure(servers, (agents, 30, 15), operations, (exponent, writes))))
 
 
 if __name__ == "__main__":

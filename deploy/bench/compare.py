@@ -7,28 +7,27 @@ is asked of each system at each number of connections; medians of the rounds and
 import asyncio
 import os
 import platform
-import shutil
 import signal
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import psutil
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.load import Figures, LoadError, check_wrk, send_load
 from deploy.bench.queries import QUESTIONS, Person, Question, Variables, rows_of, written
 from deploy.bench.systems import COMMANDS, NEO4J_GRAPHQL, PROJECT, System, install_node_project, running
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.ingest.synthetic import seed_society
@@ -231,10 +230,9 @@ def main(
     asked = [int(each) for each in connections.split(",")]
     wanted = [each for each in QUESTIONS if not questions or each.name in questions.split(",")]
     plan = Plan(wanted, [16] if quick else asked, 1 if quick else rounds, 1.0 if quick else seconds, society)
-    folder = Path(tempfile.mkdtemp(prefix="ecs-bench-"))
     try:
         check_wrk()
-        bench = run(plan, choose(systems), folder)
+        bench = run(plan, choose(systems))
         for table in tables(bench):
             out.print(table)
         if write:
@@ -242,14 +240,15 @@ def main(
     except LoadError as error:
         out.print(f"[red]{error}[/]")
         raise typer.Exit(1) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(plan: Plan, names: list[str], folder: Path) -> Bench:
+def run(plan: Plan, names: list[str]) -> Bench:
     """Measures systems on embedded servers that end with it."""
-    with EmbeddedServers.start(folder / "servers", cache_dir=user_cache_path("ecs"), progress=out.print) as servers:
-        people = asyncio.run(seed(servers, plan.society))
+    with (
+        TemporaryDirectory(prefix="ecs-bench-", ignore_cleanup_errors=True) as kept,
+        temporary_servers(out.print) as servers,
+    ):
+        folder, people = Path(kept), asyncio.run(seed(servers, plan.society))
         with running(names, servers, {person.key: person.id for person in people}, folder) as systems:
             bench = Bench(systems, people, folder, plan)
             bench.check()

@@ -6,10 +6,8 @@ The server is `ecs serve` in a process of its own; subscribers and the publisher
 import asyncio
 import gc
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,11 +20,11 @@ from typing import Annotated
 import orjson
 import psutil
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 from websockets.asyncio.client import ClientConnection, connect
 
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.ports import find_free_port
 from graph.embedded.servers import EmbeddedServers
@@ -171,15 +169,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="For how long.")] = 20.0,
 ) -> None:
     """Measure events on embedded servers of their own."""
-    folder, port = Path(tempfile.mkdtemp(prefix="ecs-bench-")), find_free_port()
-    try:
-        with (
-            EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=out.print) as servers,
-            served(servers, port) as server,
-        ):
-            asyncio.run(measure(servers, port, server, (subscribers, follows, agents), rate, seconds))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    port = find_free_port()
+    with temporary_servers(out.print) as servers, served(servers, port) as server:
+        asyncio.run(measure(servers, port, server, (subscribers, follows, agents), rate, seconds))
 
 
 if __name__ == "__main__":

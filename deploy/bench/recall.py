@@ -5,20 +5,17 @@ each turn.
 """
 
 import asyncio
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from random import Random
 from typing import Annotated, Any
 
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.ingest import words
@@ -120,12 +117,8 @@ def main(
     times: Annotated[int, typer.Option(help="How often each is asked.")] = 200,
 ) -> None:
     """Measure on an embedded Neo4j of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="ecs-bench-"))
-    try:
-        with EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=out.print) as servers:
-            asyncio.run(bench(servers, agents, knowledge, times))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_servers(out.print) as servers:
+        asyncio.run(bench(servers, agents, knowledge, times))
 
 
 async def bench(servers: EmbeddedServers, agents: int, knowledge: int, times: int) -> None:

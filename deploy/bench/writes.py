@@ -5,21 +5,18 @@ same work in the same code; they differ in how many mutations may share a transa
 """
 
 import asyncio
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.events import Event
@@ -144,12 +141,8 @@ def main(
     rounds: Annotated[int, typer.Option(help="How often; the table shows medians.")] = 3,
 ) -> None:
     """Measure writes on an embedded Neo4j of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="ecs-bench-"))
-    try:
-        with EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=out.print) as servers:
-            asyncio.run(bench(servers, seconds, rounds))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_servers(out.print) as servers:
+        asyncio.run(bench(servers, seconds, rounds))
 
 
 async def bench(servers: EmbeddedServers, seconds: float, rounds: int) -> None:

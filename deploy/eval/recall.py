@@ -5,8 +5,6 @@ them; then they are ranked in several ways.
 """
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -15,11 +13,11 @@ from statistics import mean
 from typing import Annotated
 
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
 from deploy.eval.conversations import Conversation, Question, read_conversations
+from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.errors import SocietyError
@@ -163,12 +161,8 @@ def main(
         conversations = [replace(each, questions=each.questions[:most]) for each in read_conversations(directory)]
     except SocietyError as error:
         raise SystemExit(error.message) from None
-    folder = Path(tempfile.mkdtemp(prefix="ecs-eval-"))
-    try:
-        with EmbeddedServers.start(folder, cache_dir=user_cache_path("ecs"), progress=lambda _: None) as servers:
-            asyncio.run(run(servers, conversations, grid, analyzer))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_servers(lambda _: None) as servers:
+        asyncio.run(run(servers, conversations, grid, analyzer))
 
 
 if __name__ == "__main__":

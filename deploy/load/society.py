@@ -1,23 +1,21 @@
 """The society that is asked: one seeded into servers of its own, or that of a server that runs."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import Request, urlopen
 
 import orjson
-from platformdirs import user_cache_path
 
 from deploy.bench.compare import seed
 from deploy.bench.systems import CACHED, run_system
 from deploy.load.generator import GeneratorError
 from deploy.load.operations import OPERATIONS, SOCIETY, Person, draw, persons_of
-from graph.embedded.servers import EmbeddedServers
+from deploy.servers import temporary_servers
 
 FEWEST_PERSONS = 2
 TRIES = 5
@@ -26,19 +24,15 @@ TRIES = 5
 @contextmanager
 def embedded(society: tuple[int, int, int], memory_limit: int | None, say: Callable[[str], None]) -> Iterator[str]:
     """Serves so many agents, with memories and relationships each, until the block ends; yields the API's URL."""
-    folder = Path(tempfile.mkdtemp(prefix="ecs-load-"))
-    cache_dir = user_cache_path("ecs")
-    try:
-        with EmbeddedServers.start(
-            folder / "servers", cache_dir=cache_dir, progress=say, memory_limit=memory_limit
-        ) as servers:
-            agents, memories, relationships = society
-            say(f"Seeding {agents:,} agents of {memories:,} memories and {relationships} relationships each")
-            asyncio.run(seed(servers, society))
-            with run_system(CACHED, servers, {}, folder) as system:
-                yield system.url.removesuffix("/graphql")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        TemporaryDirectory(prefix="ecs-load-", ignore_cleanup_errors=True) as logs,
+        temporary_servers(say, memory_limit=memory_limit) as servers,
+    ):
+        agents, memories, relationships = society
+        say(f"Seeding {agents:,} agents of {memories:,} memories and {relationships} relationships each")
+        asyncio.run(seed(servers, society))
+        with run_system(CACHED, servers, {}, Path(logs)) as system:
+            yield system.url.removesuffix("/graphql")
 
 
 def read_society(url: str, most: int) -> list[Person]:

@@ -28,13 +28,11 @@ from graph.writes.agents import DeleteAgents, UpdateAgent
 from graph.writes.change import Change
 from graph.writes.memories import AddMemories, ForgetMemories
 from resolvers import closing, valkey
-from resolvers.cache import Cache, tag_of
-from resolvers.closing import Transactions
+from resolvers.cache import tag_of
+from resolvers.caching import Caching
 from resolvers.coalescer import Coalescer
 from resolvers.connections import Window, connect
-from resolvers.epoch import Epoch
 from resolvers.loaders import Loaders
-from resolvers.tags import Tags
 from resolvers.writes import Writes
 from tests.conftest import WIPE
 from tests.random_society import Society, make_society, write_society
@@ -76,12 +74,10 @@ class Worker:
     """What one worker process holds: its own connections, cache and writer."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
-        self.epoch = Epoch(database, lambda: valkey.answers(redis))
-        self.tags = Tags(redis)
         self.coalescer = Coalescer(lambda shape, keys: fetch(database, shape, keys, 10.0))
-        self.cache = Cache(self.coalescer, redis, self.tags, self.epoch)
-        transactions = Transactions(database, self.tags, self.epoch)
-        self.writes = Writes(database, silent, max_agents=100, deadline=5.0, transact=transactions.transact)
+        self.caching = Caching(database, redis, self.coalescer)
+        self.cache, self.epoch, self.tags = self.caching.cache, self.caching.epoch, self.caching.tags
+        self.writes = Writes(database, silent, max_agents=100, deadline=5.0, transact=self.caching.transact)
         self.redis = redis
 
     async def trust(self) -> None:
@@ -98,8 +94,7 @@ class Worker:
 
     async def close(self) -> None:
         await self.writes.close()
-        await self.epoch.end()
-        await self.cache.close()
+        await self.caching.close()
         await self.coalescer.close()
         await self.redis.aclose()
 
