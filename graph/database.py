@@ -1,4 +1,4 @@
-"""The connection to Neo4j: reads, writes and streams by name, each with a deadline."""
+"""The connection to Neo4j: reads, writes and streams by name, each with a deadline, behind a circuit breaker."""
 
 # The driver's own signatures take untyped keyword arguments.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
@@ -15,11 +15,14 @@ from neo4j import (
     AsyncDriver,
     AsyncGraphDatabase,
     AsyncManagedTransaction,
+    AsyncSession,
     Query,
     unit_of_work,
 )
 from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
 
+from graph.bookmarks import Bookmarks, Shelf
+from graph.breaker import PATIENCE, Breaker
 from graph.errors import Unavailable, translated
 
 T = TypeVar("T")
@@ -27,6 +30,15 @@ Row = list[Any]
 # Runs one statement of a transaction and gives its rows.
 Run = Callable[[str, Mapping[str, Any]], Awaitable[list[Row]]]
 Observer = Callable[[str, float, int], None]
+
+# Seconds before a query is sent for the third time.
+PAUSE = 0.1
+
+
+async def collect(run: Run, text: str, **parameters: Any) -> list[Any]:
+    """Runs a statement that returns a list in its only record: each record costs what hundreds of values do."""
+    ((found,),) = await run(text, parameters)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +61,28 @@ DIMENSION = 1536
 class Database:
     """A Neo4j server or cluster. Rows come as lists of values, in the order of the RETURN clause.
 
-    `dimension` is how many numbers an embedding has there.
+    `dimension` is how many numbers an embedding has there. With `bookmarks`, those of a cluster, reads go to followers
+    unless `leads`, and see what was committed before they began.
     """
 
-    def __init__(self, driver: AsyncDriver, *, dimension: int = DIMENSION, observe: Observer | None = None) -> None:
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        asking: AsyncDriver,
+        *,
+        dimension: int = DIMENSION,
+        observe: Observer | None = None,
+        bookmarks: Bookmarks | None = None,
+        leads: bool = False,
+    ) -> None:
         self._driver = driver
+        # Whether the database answers is asked on a connection that no query keeps busy.
+        self._asking = asking
+        self._bookmarks = bookmarks
+        self._leads = leads
         self.dimension = dimension
         self.observe = observe
+        self.breaker = Breaker(self._ask)
 
     @classmethod
     def connect(
@@ -67,38 +94,74 @@ class Database:
         pool: Pool | None = None,
         dimension: int = DIMENSION,
         observe: Observer | None = None,
+        shelf: Shelf | None = None,
+        leads: bool = False,
     ) -> Self:
-        """Prepares the connection; nothing is sent before the first query."""
+        """Prepares the connection; nothing is sent before the first query.
+
+        Of a cluster (neo4j://) `shelf` keeps the bookmarks that all its clients share, and `leads` sends every read
+        to the leader.
+        """
         pool = pool or Pool()
+        common: dict[str, Any] = {
+            "auth": (user, password),
+            "connection_timeout": 5.0,
+            "notifications_min_severity": "OFF",
+            "telemetry_disabled": True,
+            "user_agent": "ecs-memory-interaction",
+        }
         with translated("connect"):
             driver = AsyncGraphDatabase.driver(
                 url,
-                auth=(user, password),
                 max_connection_pool_size=pool.size,
                 connection_acquisition_timeout=pool.acquisition_timeout,
                 max_connection_lifetime=pool.lifetime,
                 liveness_check_timeout=pool.liveness_after,
-                connection_timeout=5.0,
-                notifications_min_severity="OFF",
-                telemetry_disabled=True,
-                user_agent="ecs-memory-interaction",
+                **common,
             )
-        return cls(driver, dimension=dimension, observe=observe)
+            asking = AsyncGraphDatabase.driver(
+                url, max_connection_pool_size=1, connection_acquisition_timeout=PATIENCE, **common
+            )
+        cluster = url.startswith("neo4j")
+        return cls(
+            driver,
+            asking,
+            dimension=dimension,
+            observe=observe,
+            bookmarks=Bookmarks(shelf) if shelf and cluster else None,
+            leads=leads and cluster,
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.breaker.close()
         await self._driver.close()
+        await self._asking.close()
+
+    async def _ask(self) -> None:
+        async with self._asking.session(default_access_mode=READ_ACCESS) as session:
+            await (await session.run("RETURN 1")).consume()
+
+    async def _session(self, mode: str, **options: Any) -> AsyncSession:
+        """Opens a session that sees what was committed before, by whomever."""
+        if self._leads:
+            mode = WRITE_ACCESS
+        if self._bookmarks is None:
+            return self._driver.session(default_access_mode=mode, **options)
+        if not await self._bookmarks.refresh():
+            mode = WRITE_ACCESS
+        return self._driver.session(default_access_mode=mode, bookmark_manager=self._bookmarks, **options)
 
     async def read(
         self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, deadline: float = 10.0
     ) -> list[Row]:
-        """Runs one reading query; one that a lost connection cut short is sent once more.
+        """Runs one reading query; one that failed for reasons of the moment is sent again, twice at most.
 
         `deadline` is in seconds: Neo4j ends the query itself, and the wait ends with it.
         """
-        return await self._run(name, text, parameters, READ_ACCESS, deadline, attempts=2)
+        return await self._run(name, text, parameters, READ_ACCESS, deadline, attempts=3)
 
     async def write(
         self, name: str, text: str, parameters: Mapping[str, Any] | None = None, *, deadline: float = 30.0
@@ -139,7 +202,10 @@ class Database:
 
         started = time.perf_counter()
         with translated(name):
-            async with asyncio.timeout(deadline and deadline + 1.0), self._driver.session() as session:
+            async with (
+                self.breaker.guard(deadline and deadline + 1.0),
+                await self._session(WRITE_ACCESS) as session,
+            ):
                 done = await session.execute_write(attempt)
         self._observed(name, started, rows)
         return done
@@ -158,14 +224,23 @@ class Database:
         `deadline` is in seconds; without one there is no end to it.
         """
         started, rows = time.perf_counter(), 0
+        self.breaker.check()
         with translated(name):
-            async with self._driver.session(default_access_mode=READ_ACCESS, fetch_size=fetch_size) as session:
+            async with await self._session(READ_ACCESS, fetch_size=fetch_size) as session:
                 query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
                 result = await session.run(query, dict(parameters or {}))
                 async for record in result:
                     rows += 1
                     yield list(record.values())
         self._observed(name, started, rows)
+
+    def connections(self) -> tuple[int, int]:
+        """Tells how many connections are in use and how many idle."""
+        # The driver tells nobody; without what it keeps there is nothing to tell.
+        pool = getattr(self._driver, "_pool", None)
+        addresses: Mapping[Any, Any] = getattr(pool, "connections", {})
+        found = [getattr(each, "in_use", False) for held in list(addresses.values()) for each in list(held)]
+        return sum(found), len(found) - sum(found)
 
     async def explain(self, text: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns Neo4j's plan for a query without running it."""
@@ -189,17 +264,19 @@ class Database:
         # The server's own limit comes first, so that it is the one that speaks; ours is for a silent server.
         query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
         with translated(name):
-            async with asyncio.timeout(deadline + 1.0):
+            async with self.breaker.guard(deadline + 1.0):
                 while True:
                     attempts -= 1
                     try:
-                        async with self._driver.session(default_access_mode=mode) as session:
+                        async with await self._session(mode) as session:
                             result = await session.run(query, dict(parameters or {}))
                             rows = await result.values()
                         break
                     except (Neo4jError, ServiceUnavailable, SessionExpired) as error:
                         if attempts == 0 or not error.is_retryable():
                             raise
+                    # A lost connection is one of a pool; what befalls the second time takes a moment to pass.
+                    await asyncio.sleep(0 if attempts > 1 else PAUSE)
         self._observed(name, started, len(rows))
         return rows
 

@@ -5,6 +5,7 @@ SocietyError
 ├── NotFound          what was named does not exist
 ├── Conflict          it contradicts what is stored
 ├── Unavailable       the database cannot be reached or is overloaded; trying again may help
+├── Overloaded        this server has too much to do; trying again later helps
 ├── DeadlineExceeded  it took longer than it was given
 ├── TooLarge          what it would take is more than is allowed
 ├── CursorExpired     what followed a cursor of events is no longer kept
@@ -13,9 +14,11 @@ SocietyError
 └── Internal          a fault of ours; its message is for the log, never for clients
 """
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 from neo4j.exceptions import (
     AuthError,
@@ -28,6 +31,8 @@ from neo4j.exceptions import (
     TransientError,
 )
 
+log = logging.getLogger("ecs.database")
+
 
 class SocietyError(Exception):
     """An error with a code that clients can act on.
@@ -37,6 +42,8 @@ class SocietyError(Exception):
     """
 
     code = "INTERNAL"
+    # What clients are told beside the code.
+    extensions: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, fault: str, *path: str | int) -> None:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
@@ -64,6 +71,10 @@ class Conflict(SocietyError):
 
 class Unavailable(SocietyError):
     code = "UNAVAILABLE"
+
+
+class Overloaded(SocietyError):
+    code = "OVERLOADED"
 
 
 class DeadlineExceeded(SocietyError):
@@ -97,12 +108,17 @@ TIMED_OUT = (
     "Neo.ClientError.Transaction.LockClientStopped",
 )
 
+# It could not write, and stands still until it is started again.
+STOPPED = "Neo.DatabaseError.Transaction."
+
 
 def translate(error: Exception, query: str) -> SocietyError:  # noqa: PLR0911
     """Says what an error of the driver's means, without addresses, credentials or query text."""
     match error:
         case Neo4jError() if error.code in TIMED_OUT:
             return DeadlineExceeded("The database took longer than the request's deadline. Ask for less, or try again.")
+        case Neo4jError() if (error.code or "").startswith(STOPPED):
+            return Unavailable("The database cannot write; its disk may be full. Try again once there is room.")
         case ConnectionAcquisitionTimeoutError():
             return Unavailable("All database connections are busy. Try again shortly.")
         case AuthError():
@@ -112,6 +128,7 @@ def translate(error: Exception, query: str) -> SocietyError:  # noqa: PLR0911
         case ConstraintError():
             return Conflict("Something with the same id, key or name exists already.")
         case TransientError():
+            log.warning("%s failed for the moment: %s", query, error.code)
             return Unavailable("The database is busy. Try again shortly.")
         case ServiceUnavailable() | SessionExpired():
             return Unavailable("The database cannot be reached. Try again shortly.")

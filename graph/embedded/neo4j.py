@@ -16,6 +16,7 @@ from graph.embedded.java import MAIN_CLASS, find_java, write_class_path
 from graph.embedded.memory import MIB, Memory
 from graph.embedded.ports import HOST, is_open
 from graph.embedded.process import RECORD, Process
+from graph.errors import STOPPED
 
 USER = "neo4j"
 HASH_ROUNDS = 1024
@@ -102,7 +103,28 @@ class Home:
 def await_ready(process: Process, home: Home, *, port: int, password: str, timeout: float = START_TIMEOUT) -> None:
     """Wait until Neo4j answers a query; raises EmbeddedError when it ends first or takes too long."""
     _await(lambda: is_open(port), process, home, timeout)
-    driver = neo4j.GraphDatabase.driver(  # pyright: ignore[reportUnknownMemberType]
+    driver = connect(port, password)
+    with driver:
+        _await(lambda: _answers(driver, home), process, home, timeout)
+
+
+def is_stuck(port: int, password: str) -> bool:
+    """Says whether Neo4j runs and has given up, as it does when it could not write."""
+    try:
+        with (
+            connect(port, password) as driver,
+            driver.session(database="neo4j") as session,  # pyright: ignore[reportUnknownMemberType]
+        ):
+            session.run("RETURN 1").consume()
+    except Neo4jError as error:
+        return (error.code or "").startswith(STOPPED)
+    except DriverError:
+        return False
+    return False
+
+
+def connect(port: int, password: str) -> neo4j.Driver:
+    return neo4j.GraphDatabase.driver(  # pyright: ignore[reportUnknownMemberType]
         f"bolt://{HOST}:{port}",
         auth=(USER, password),
         connection_acquisition_timeout=ANSWER_TIMEOUT,
@@ -110,8 +132,6 @@ def await_ready(process: Process, home: Home, *, port: int, password: str, timeo
         notifications_min_severity="OFF",
         telemetry_disabled=True,
     )
-    with driver:
-        _await(lambda: _answers(driver, home), process, home, timeout)
 
 
 def _await(happened: Callable[[], bool], process: Process, home: Home, timeout: float) -> None:

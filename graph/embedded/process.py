@@ -79,6 +79,13 @@ class Process:
         """Ask the process to end."""
         self._popen.terminate()
 
+    def kill(self) -> None:
+        """End the process and all it started, without asking."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(1)
+
     def stop(self, patience: float = PATIENCE) -> None:
         """End the process and all it started: politely, then after `patience` seconds for certain."""
         # Of one that ended long ago the number may be another's by now.
@@ -86,10 +93,7 @@ class Process:
             self.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self.wait(patience)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):
-                self.wait(1)
+            self.kill()
         if self._record and self.exit_code is not None:
             self._record.unlink(missing_ok=True)
 

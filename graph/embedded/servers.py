@@ -10,19 +10,24 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
+from graph.embedded import neo4j
 from graph.embedded.aot import AotCache, Training
 from graph.embedded.errors import EmbeddedError, unusable
 from graph.embedded.jars import Progress, fetch_distribution
-from graph.embedded.java import jvm_options
+from graph.embedded.java import find_java, jvm_options
 from graph.embedded.memory import MIB, Memory, size_memory
 from graph.embedded.neo4j import USER, Home, await_ready
 from graph.embedded.ownership import Addresses, AlreadyRunning, Ownership, find_running, write_secret
 from graph.embedded.ports import HOST, choose_port
 from graph.embedded.process import PATIENCE, Process, end_orphan
+from graph.embedded.supervisor import Supervisor, never
 from graph.embedded.valkey import find_valkey, start_valkey
 
 __all__ = ["Addresses", "AlreadyRunning", "EmbeddedError", "EmbeddedServers", "find_running"]
@@ -37,6 +42,9 @@ class EmbeddedServers:
         self._data_dir = data_dir
         self._ownership = ownership
         self._processes: list[Process] = []
+        self._supervisors: list[Supervisor] = []
+        # By name, each server's latest process, and what starts it again as it was started.
+        self._latest: dict[str, tuple[Process, Callable[[], Process]]] = {}
         self._home = Home(data_dir / "neo4j")
         self._aot: AotCache
         self._training: Training | None = None
@@ -65,6 +73,8 @@ class EmbeddedServers:
         later starts faster, by work of the lowest priority in the background of this one.
         Raises AlreadyRunning with the owner's addresses, else EmbeddedError.
         """
+        # What is not installed is said before anything is made or fetched.
+        find_java()
         data_dir, cache_dir = data_dir.expanduser().absolute(), cache_dir.expanduser().absolute()
         memory = size_memory(memory_limit, heap=heap_bytes, page_cache=page_cache_bytes)
         servers = cls(data_dir, Ownership.take(data_dir))
@@ -118,7 +128,11 @@ class EmbeddedServers:
         self._aot = AotCache(cache_dir, distribution)
         progress("Starting Neo4j")
         self._home.prepare(distribution=distribution, port=port, memory=memory, password=self.password)
-        process = self._home.launch([*jvm_options(memory.heap), *self._aot.options()])
+        return self._begin("Neo4j", lambda: self._home.launch([*jvm_options(memory.heap), *self._aot.options()]))
+
+    def _begin(self, name: str, start: Callable[[], Process]) -> Process:
+        process = start()
+        self._latest[name] = process, start
         self._processes.append(process)
         return process
 
@@ -130,7 +144,10 @@ class EmbeddedServers:
         progress("Starting Valkey")
         port = choose_port(self._data_dir, "Valkey", port)
         home = self._data_dir / "valkey"
-        self._processes.append(start_valkey(binary, home, port=port, password=self.password, maxmemory=memory.valkey))
+        self._begin(
+            "Valkey",
+            lambda: start_valkey(binary, home, port=port, password=self.password, maxmemory=memory.valkey),
+        )
         return f"redis://{HOST}:{port}/0"
 
     def _read_password(self) -> str:
@@ -153,6 +170,15 @@ class EmbeddedServers:
         write_secret(file, password)
         return password
 
+    def supervise(self) -> None:
+        """From now on, start again what ends by itself, at the same address."""
+        port = urlsplit(self.addresses.database_url).port or 0
+        for name, (process, start) in self._latest.items():
+            is_stuck = partial(neo4j.is_stuck, port, self.password) if name == "Neo4j" else never
+            self._supervisors.append(
+                Supervisor(name, process, start, is_stuck=is_stuck, lacks_space=partial(_lacks_space, self._data_dir))
+            )
+
     def publish(self, *, api_url: str | None = None) -> None:
         """Tell other processes where the servers are, and the API once it listens."""
         self.addresses = replace(self.addresses, api_url=api_url)
@@ -169,6 +195,9 @@ class EmbeddedServers:
         if self._training:
             self._training.stop()
         deadline = time.monotonic() + PATIENCE
+        # What they have started since is to be stopped as well.
+        self._processes += [each.stop() for each in self._supervisors]
+        self._supervisors.clear()
         for process in self._processes:
             process.terminate()
         while self._processes:
@@ -185,10 +214,14 @@ class EmbeddedServers:
 
 
 def _check_space(data_dir: Path) -> None:
-    # On a full disk Neo4j hangs half started instead of failing.
-    free = shutil.disk_usage(data_dir).free
-    if free < LEAST_SPACE:
+    if _lacks_space(data_dir):
+        free = shutil.disk_usage(data_dir).free
         raise EmbeddedError(
             f"{data_dir} has {free // MIB} MiB of free space and Neo4j needs {LEAST_SPACE // MIB}: "
             "make room there, or choose another data directory."
         )
+
+
+def _lacks_space(data_dir: Path) -> bool:
+    # On a full disk Neo4j hangs half started instead of failing.
+    return shutil.disk_usage(data_dir).free < LEAST_SPACE
