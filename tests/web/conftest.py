@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from graph.database import Database
 from server.app import create_app
@@ -30,6 +31,21 @@ CREATE (maria)-[:RELATES_TO {
   id: 'Relationship:1', kind: 'friend', strength: 0.7, trust: 0.6, interactionCount: 1, firstMetAt: datetime()
 }]->(klaus)
 """
+
+NOTE_VIOLATIONS = """addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) =>
+  noteViolation(`${effectiveDirective}: ${blockedURI}`))"""
+
+
+@asynccontextmanager
+async def browsing(browser: Browser, origin: str) -> AsyncIterator[BrowserContext]:
+    """A browser that nobody used before, whose pages attempt nothing that their Content-Security-Policy forbids."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=origin)
+    violations: list[str] = []
+    await context.expose_binding("noteViolation", lambda _, violation: violations.append(violation))
+    await context.add_init_script(NOTE_VIOLATIONS)
+    yield context
+    await context.close()
+    assert violations == []
 
 
 @pytest.fixture(scope="session")

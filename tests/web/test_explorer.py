@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -17,9 +18,26 @@ from graph.ingest.synthetic import seed_society
 from server.graphiql import explorer_page
 from tests.conftest import WIPE
 from tests.mutations import ADD
+from tests.web.conftest import browsing
 from tests.web.test_graphiql import BROWSER_ACCEPT, Visit
 
 SIZE = "key => society.getNodeAttribute(key, 'size')"
+# How bright an element's ground and text are, from 0 to 255.
+COLOURS = """place => {
+  const style = getComputedStyle(document.querySelector(place))
+  const paint = new OffscreenCanvas(1, 1).getContext('2d')
+  return [style.backgroundColor, style.color].map(colour => {
+    paint.fillStyle = colour
+    paint.fillRect(0, 0, 1, 1)
+    const [red, green, blue] = paint.getImageData(0, 0, 1, 1).data
+    return (red + green + blue) / 3
+  })
+}"""
+NAMELESS = """[...document.querySelectorAll('a, button, input, select, [role=img], aside, ul')]
+  .filter(each => each.checkVisibility() && !each.labels?.length && !each.getAttribute('aria-label')
+    && !each.getAttribute('aria-labelledby') && !each.innerText?.trim())
+  .filter(each => each.childElementCount || !each.matches('ul'))
+  .map(each => each.outerHTML)"""
 FRAMES = """async () => {
   let frames = 0
   const canvas = document.querySelector('#picture .sigma-mouse')
@@ -44,9 +62,8 @@ async def visit(browser: Browser, origin: str, database: Database) -> AsyncItera
     """A page that is not opened yet, beside a server of Les Misérables."""
     await database.write("wipe", WIPE, deadline=60)
     await seed_les_miserables(database, max_agents=100)
-    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=origin)
-    yield Visit(await context.new_page())
-    await context.close()
+    async with browsing(browser, origin) as context:
+        yield Visit(await context.new_page())
 
 
 async def open_society(page: Page, fragment: str = "") -> None:
@@ -116,6 +133,41 @@ async def test_search_finds_agents_as_one_types(visit: Visit) -> None:
     await visit.page.locator("#found").get_by_role("link", name="Cosette", exact=True).first.click()
     await expect(visit.page.locator("#panel").get_by_role("heading", level=2)).to_have_text("Cosette")
     await expect(visit.page.locator("#found")).to_be_hidden()
+
+
+async def test_a_keyboard_is_enough(visit: Visit) -> None:
+    await open_society(visit.page)
+    keyboard = visit.page.keyboard
+    for name in ("Size by", "Search"):
+        await keyboard.press("Tab")
+        await expect(visit.page.get_by_label(name)).to_be_focused()
+    await keyboard.type("cosett")
+    await expect(visit.page.locator("#found").get_by_role("link", name="Cosette", exact=True).first).to_be_visible()
+    await keyboard.press("Tab")
+    await keyboard.press("Enter")
+    panel = visit.page.locator("#panel")
+    await expect(panel.get_by_role("heading", level=2)).to_have_text("Cosette")
+    await expect(panel).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+
+
+async def test_all_that_can_be_used_has_a_name(visit: Visit) -> None:
+    await open_society(visit.page, "#agent=javert")
+    await expect(visit.page.locator("#panel").get_by_role("heading", level=2)).to_have_text("Javert")
+    assert await visit.page.evaluate(NAMELESS) == []
+
+
+@pytest.mark.parametrize(("scheme", "least", "most"), [("light", 200, 255), ("dark", 0, 60)])
+async def test_the_page_is_as_light_or_dark_as_the_reader_s_system(
+    visit: Visit, scheme: Literal["light", "dark"], least: int, most: int
+) -> None:
+    await visit.page.emulate_media(color_scheme=scheme)
+    await open_society(visit.page, "#agent=javert")
+    for place in ("body", "header", "#panel"):
+        ground, text = await visit.page.evaluate(COLOURS, place)
+        assert least <= ground <= most
+        assert abs(text - ground) > 150
 
 
 async def test_a_shortest_path_is_found_marked_and_told(visit: Visit) -> None:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from server.graphiql import CONTENT_SECURITY_POLICY, graphiql_page, mount_assets, wants_page
 from tests.mutations import CREATE
+from tests.web.conftest import browsing
 
 BROWSER_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -47,14 +48,13 @@ class Visit:
 @pytest.fixture
 async def visit(browser: Browser, origin: str) -> AsyncIterator[Visit]:
     """GraphiQL, opened for the first time."""
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    visit = Visit(await context.new_page())
-    await visit.page.goto(f"{origin}/graphql")
-    await expect(visit.page.locator(".graphiql-query-editor")).to_contain_text("query Society")
-    # Until the result pane has its editor, the run button does nothing.
-    await expect(visit.page.locator(".graphiql-response .monaco-editor")).to_be_visible()
-    yield visit
-    await context.close()
+    async with browsing(browser, origin) as context:
+        visit = Visit(await context.new_page())
+        await visit.page.goto("/graphql")
+        await expect(visit.page.locator(".graphiql-query-editor")).to_contain_text("query Society")
+        # Until the result pane has its editor, the run button does nothing.
+        await expect(visit.page.locator(".graphiql-response .monaco-editor")).to_be_visible()
+        yield visit
 
 
 async def run_query(page: Page) -> Locator:
@@ -121,6 +121,32 @@ async def test_nothing_leaves_the_origin_and_nothing_is_complained_about(visit: 
     assert [url for url in visit.requests if not url.startswith((f"{origin}/", "data:"))] == []
     assert visit.refused == []
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("path", "attempt", "directive"),
+    [
+        (
+            "/graphql",
+            "document.body.append(Object.assign(new Image(), { src: 'https://elsewhere.example/' }))",
+            "img-src",
+        ),
+        ("/explorer", "fetch('https://elsewhere.example/').catch(String)", "connect-src"),
+        ("/explorer", "document.body.setAttribute('onclick', 'alert()')", "script-src-attr"),
+    ],
+)
+async def test_what_the_policy_forbids_is_noticed(
+    browser: Browser, origin: str, path: str, attempt: str, directive: str
+) -> None:
+    async def visit() -> None:
+        async with browsing(browser, origin) as context:
+            page = await context.new_page()
+            await page.goto(path)
+            await page.evaluate(attempt)
+            await page.wait_for_timeout(200)
+
+    with pytest.raises(AssertionError, match=directive):
+        await visit()
 
 
 async def test_the_page_is_checked_again_and_its_assets_are_kept(origin: str) -> None:

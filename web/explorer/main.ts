@@ -1,6 +1,6 @@
 import { find, notice, words } from './elements';
 import './explorer.css';
-import { openPanel } from './panel';
+import { openPanel, startPanel } from './panel';
 import { Picture } from './picture';
 import { findPath } from './route';
 import { startSearch } from './search';
@@ -76,6 +76,7 @@ async function follow(): Promise<void> {
 
 async function start(): Promise<void> {
   startSearch();
+  startPanel();
   addEventListener('hashchange', () => void follow());
   centrality.addEventListener('change', () => void changeCentrality());
   route.addEventListener('submit', (event) => {

@@ -48,6 +48,15 @@ const SHOWN_EVENTS = 50;
 let stop = (): void => {};
 let current: string | undefined;
 
+/** Lets Escape close the panel and go back to the search. */
+export function startPanel(): void {
+  panel.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape') return;
+    location.hash = '';
+    find('search').focus();
+  });
+}
+
 /** Opens an agent's panel, or closes it when there is no key. */
 export async function openPanel(key: string | undefined): Promise<void> {
   stop();
