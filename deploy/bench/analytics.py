@@ -168,7 +168,7 @@ async def timed(analytics: Analytics, measure: Measure, snapshot: Any) -> float:
 
 async def measure(servers: EmbeddedServers, agents: int, relationships: int, times: int) -> None:
     url, password = servers.addresses.database_url, servers.password
-    settings = Settings(database_url=SecretStr(url), database_password=SecretStr(password))
+    settings = Settings(database_url=SecretStr(url), database_password=SecretStr(password))  # pyright: ignore[reportCallIssue]
     async with Database.connect(url, user="neo4j", password=password) as database:
         await migrate(database)
         await measure_neighbourhood(settings, database, agents, times)

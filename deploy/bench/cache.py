@@ -92,7 +92,8 @@ async def run(workers: list[Worker], mix: Mix, operations: int) -> None:
             if isinstance(asked, Change):
                 await worker.writes.commit(asked)
                 continue
-            context = Context(Loaders(worker.cache), worker.writes, worker.events)
+            moment = worker.cache.begin()
+            context = Context(Loaders(moment), worker.writes, worker.events, moment)
             answer = await execute(schema, Operation(PROFILE.document, asked), context, deadline=DEADLINE)
             if answer.payload.get("errors"):
                 raise RuntimeError(answer.payload["errors"])

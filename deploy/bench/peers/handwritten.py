@@ -17,18 +17,28 @@ from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
 from graph.database import Database
 from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
 from graph.filters import Filter, compile_filter
-from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
 from graph.model import Agent, Memory, Relationship
 from graph.pages import Listing, PageKey, PageShape, complete_order, text_of
-from graph.rows import columns
+from graph.rows import choose, columns
 from resolvers.coalescer import Coalescer
 
 Data = dict[str, Any]
 Row = list[Any]
 
 
+# It reads what is asked for alone, as the project does.
+READ = {
+    Agent: choose(Agent, frozenset({"name", "social_energy"})),
+    Memory: choose(Memory, frozenset({"content", "importance"})),
+    Relationship: choose(Relationship, frozenset({"strength"})),
+}
+BY_ID, BY_KEY = (narrowed_lookup(each, READ[Agent]) for each in (AGENT_BY_ID, AGENT_BY_KEY))
+
+
 def place(row: type, name: str) -> int:
-    return next(at for at, column in enumerate(columns(row)) if column.name == name)
+    read = [column.name for column in columns(row) if column.field in (READ[row] or ())]
+    return read.index(name)
 
 
 ID, NAME, ENERGY = (place(Agent, name) for name in ("id", "name", "social_energy"))
@@ -37,7 +47,8 @@ STRENGTH, TARGET = place(Relationship, "strength"), place(Relationship, "target_
 
 
 def shape(edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False) -> PageShape:
-    return PageShape(Listing(edge, filter=filter), complete_order(edge, [order]), limit, after=after)
+    ordered = complete_order(edge, [order])
+    return PageShape(Listing(edge, filter=filter), ordered, limit, after=after, fields=READ[edge.row])
 
 
 def memories(limit: int) -> PageShape:
@@ -45,7 +56,7 @@ def memories(limit: int) -> PageShape:
 
 
 RELATIONSHIPS = shape(RELATES_TO, 10, Order(property="strength", descending=True))
-BY_KEY, BY_NAME = Order(property="key", unique=True), Order(property="name")
+KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
 
 
 def agent_json(row: Row) -> Data:
@@ -90,13 +101,13 @@ class Reads:
         return [page[: shape.limit] for page in pages]
 
     async def _agent(self, key: str) -> Row:
-        return (await self._load([LookupKey(AGENT_BY_KEY, key)]))[0]
+        return (await self._load([LookupKey(BY_KEY, key)]))[0]
 
     async def _ties(self, parents: Sequence[str]) -> tuple[list[list[Row]], dict[str, Row]]:
         """The relationships of each parent, and the agents at their other ends."""
         pages = await self._pages(RELATIONSHIPS, parents)
         targets = list({row[TARGET] for page in pages for row in page})
-        agents = await self._load([LookupKey(AGENT_BY_ID, id) for id in targets]) if targets else []
+        agents = await self._load([LookupKey(BY_ID, id) for id in targets]) if targets else []
         return pages, dict(zip(targets, agents, strict=True))
 
     async def agent(self, variables: Data) -> Data:
@@ -112,7 +123,7 @@ class Reads:
 
     async def feed(self, variables: Data) -> Data:
         filter = compile_filter(Agent, {"key": {"gte": variables["from"]}})
-        (rows,) = await self._load([PageKey(shape(AGENTS, 50, BY_KEY, filter))])
+        (rows,) = await self._load([PageKey(shape(AGENTS, 50, KEY_ORDER, filter))])
         ids = [row[ID] for row in rows[:50]]
         remembered, (ties, agents) = await asyncio.gather(self._pages(memories(5), ids), self._ties(ids))
         edges = [
@@ -137,7 +148,7 @@ class Reads:
         filter = compile_filter(Agent, {"socialEnergy": {"gte": variables["energy"]}})
         cursor = variables.get("after")
         after = tuple(orjson.loads(urlsafe_b64decode(cursor))) if cursor else ()
-        (rows,) = await self._load([PageKey(shape(AGENTS, 20, BY_NAME, filter, after=bool(after)), after=after)])
+        (rows,) = await self._load([PageKey(shape(AGENTS, 20, NAME_ORDER, filter, after=bool(after)), after=after)])
         shown = rows[:20]
         end = urlsafe_b64encode(orjson.dumps(shown[-1][-2:])).decode() if shown else None
         info = {"hasNextPage": len(rows) > 20, "endCursor": end}
