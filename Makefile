@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-cache bench-recall bench-analytics eval-recall load lock clean
+.PHONY: help serve test fuzz check web schema bench bench-writes bench-events bench-cache bench-recall bench-analytics picture eval-recall load faults soak lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,12 @@ bench-events: .venv/serve ## Measure how far behind a thousand subscribers are
 load: .venv/dev ## Let 10,000 agents ask and write for 5 minutes (needs Go; options in ARGS)
 	@$(BIN)/python -m deploy.load.run $(ARGS)
 
+faults: .venv/dev ## Break what there is, for 20 s each, and see whether all is well afterwards
+	ECS_FAULT_SECONDS=20 $(BIN)/python -m pytest tests/reliability
+
+soak: .venv/dev ## Ask and write for ten minutes and watch the memory (options in ARGS)
+	@$(BIN)/python -m deploy.soak $(ARGS)
+
 bench-cache: .venv/serve ## Measure how often the cache has what is asked for
 	@$(BIN)/python -m deploy.bench.cache
 
@@ -60,6 +66,9 @@ endif
 eval-recall: .venv/serve ## Measure on conversations in DIR whether recall brings the right memories
 	@$(BIN)/python -m deploy.eval.recall $(DIR) $(FLAGS)
 
+picture: .venv/dev ## Draw the answers of the README's analytics chapter
+	@$(BIN)/python -m deploy.pictures.analytics
+
 bench-analytics: .venv/serve ## Measure questions about the network, of a million relationships, too
 	@$(BIN)/python -m deploy.bench.analytics
 
@@ -68,7 +77,9 @@ lock: ## Pin all dependencies anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
 		--extra embedded --group build pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
-		--extra embedded --extra load --group build --group dev pyproject.toml -o requirements-dev.txt
+		--extra embedded --extra load --extra otel --group build --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--quiet --constraint requirements.txt --group build pyproject.toml -o deploy/requirements.txt
 
 clean: ## Remove what was made here, but no data
 	rm -rf .venv server/static web/node_modules *.egg-info

@@ -28,6 +28,7 @@ from graph.dynamics import (
     cypher_recover,
 )
 from graph.errors import BadInput, Conflict, NotFound
+from graph.ids import new_mark
 from graph.writes.change import Announce, Part, Touched, Transact, transacting
 
 
@@ -110,7 +111,7 @@ RETURN c.lane, c.id ORDER BY c.number
 """
 # Writing the same value takes the lock and changes nothing.
 CLAIM = "MATCH (c:AdvanceChunk {id: $chunk}) SET c._lock = 0 RETURN c.agents"
-LOCK = "UNWIND $ids AS id MATCH (a:Agent {id: id}) SET a._lock = 0 RETURN a.id, a.key"
+LOCK = "UNWIND $ids AS id MATCH (a:Agent {id: id}) SET a._lock = $mark RETURN a.id, a.key"
 DONE = """
 MATCH (c:AdvanceChunk {id: $chunk})
 SET c.processed = $processed, c.forgotten = $forgotten, c.decayed = $decayed
@@ -236,7 +237,7 @@ async def apply_chunk(transact: Transact, id: str, by: float, systems: Collectio
         claimed = await run(CLAIM, {"chunk": id})
         if not claimed or claimed[0][0] is None:
             return
-        agents = await run(LOCK, {"ids": claimed[0][0]})
+        agents = await run(LOCK, {"ids": claimed[0][0], "mark": new_mark()})
         parts = [part for system in systems for part in CHANGED[system]]
         await announce(run, Touched({(id, key): set(parts) for id, key in agents}))
         forgotten, decayed = await apply_systems(run, claimed[0][0], by, systems)

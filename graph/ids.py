@@ -23,6 +23,11 @@ def derived_id(type_name: str, *parts: object) -> str:
     return f"{type_name}:{uuid5(NAMESPACE_URL, name).hex}"
 
 
+def new_mark() -> int:
+    """Makes a number that was never made before, for what only has to differ."""
+    return int.from_bytes(os.urandom(8), "big") >> 2
+
+
 def type_of(id: str) -> str | None:
     """Names the type that an id belongs to, or None if it is no id of ours."""
     name, colon, rest = id.partition(":")

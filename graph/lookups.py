@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.model import Agent, Interaction, Knowledge, Memory, Relationship, Topic
@@ -60,8 +60,7 @@ LOOKUPS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LookupKey:
+class LookupKey(NamedTuple):
     """One name looked up; `key` is a string or, for what several names name, a tuple of them."""
 
     shape: Lookup

@@ -1,6 +1,6 @@
 """An agent's surroundings, read live from the graph, each question by one bounded query.
 
-Two agents are tied if a relationship leads from either to the other; paths follow relationships' direction. What a
+Two agents are tied if a relationship leads from either to the other. What a
 query reads is bounded, so that agents with ten thousand relationships hold nobody up: where more would be needed,
 the answer says so or its description tells what is left out.
 """
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from graph.database import Row
-from graph.model import Agent, Relationship, Topic
+from graph.model import Agent, Relationship
 from graph.questions import Question
-from graph.rows import projection, reader
+from graph.rows import list_of, projection, reader
 
 # How many of an agent's closest acquaintances suggestions come from.
 CLOSEST = 100
@@ -20,19 +20,6 @@ WIDE = 1000
 # A subgraph has at most so many relationships for each agent that it may have.
 RELATIONSHIPS_EACH = 20
 MOST_RADIUS = 3
-MOST_HOPS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Degrees:
-    """How many relationships lead to an agent, and how many start there."""
-
-    inward: int
-    outward: int
-
-    @property
-    def total(self) -> int:
-        return self.inward + self.outward
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +32,6 @@ class Subgraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """Agents in a row and the relationship from each to the next. `cost` is what the path's weighting says."""
-
-    agents: list[Agent]
-    relationships: list[Relationship]
-    cost: float
-
-    @property
-    def hops(self) -> int:
-        return len(self.relationships)
-
-
-@dataclass(frozen=True, slots=True)
 class Suggestion:
     """Someone to get to know; `mutual_count` are the acquaintances in common."""
 
@@ -66,24 +40,7 @@ class Suggestion:
     mutual_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many there are of each kind."""
-
-    agents: int
-    memories: int
-    relationships: int
-    interactions: int
-    knowledge: int
-    topics: int
-
-
-READ_AGENT, READ_RELATIONSHIP, READ_TOPIC = reader(Agent), reader(Relationship), reader(Topic)
-
-
-def rows(row: type, variable: str, items: str) -> str:
-    """Writes a list of rows in Cypher."""
-    return f"[{variable} IN {items} | [{projection(row, variable)}]]"
+READ_AGENT, READ_RELATIONSHIP = reader(Agent), reader(Relationship)
 
 
 def read_agents(values: Row) -> list[Agent]:
@@ -98,50 +55,6 @@ def read_subgraph(values: Row) -> Subgraph:
     agents, relationships, truncated = values
     return Subgraph([READ_AGENT(row) for row in agents], [READ_RELATIONSHIP(row) for row in relationships], truncated)
 
-
-def read_path(values: Row) -> Path:
-    agents, relationships = values
-    return Path(
-        [READ_AGENT(row) for row in agents],
-        [READ_RELATIONSHIP(row) for row in relationships],
-        cost=float(len(relationships)),
-    )
-
-
-COUNTS = Question(
-    name="society.counts",
-    text="""
-    UNWIND $keys AS k
-    RETURN k.i, COUNT { (:Agent) }, COUNT { (:Memory) }, COUNT { ()-[:RELATES_TO]->() },
-      COUNT { (:Interaction) }, COUNT { (:Knowledge) }, COUNT { (:Topic) }
-    """,
-    read=lambda values: Counts(*values),
-    nothing=lambda: Counts(0, 0, 0, 0, 0, 0),
-)
-DEGREES = Question(
-    name="network.degrees",
-    text="""
-    UNWIND $keys AS k
-    MATCH (a:Agent {id: k.id})
-    RETURN k.i, COUNT { (a)<-[:RELATES_TO]-() }, COUNT { (a)-[:RELATES_TO]->() }
-    """,
-    read=lambda values: Degrees(*values),
-    nothing=lambda: Degrees(0, 0),
-)
-STRENGTH = Question(
-    name="network.strength",
-    text="""
-    UNWIND $keys AS k
-    MATCH (a:Agent {id: k.id})
-    CALL (a) {
-      MATCH (a)-[r:RELATES_TO]-()
-      RETURN sum(r.strength) AS strength
-    }
-    RETURN k.i, toFloat(strength)
-    """,
-    read=lambda values: values[0],
-    nothing=float,
-)
 
 MUTUAL = Question(
     name="network.mutual",
@@ -173,19 +86,32 @@ SUGGESTIONS = Question(
       CALL (a) {{
         MATCH (a)-[r:RELATES_TO]-(z:Agent) WHERE z <> a
         WITH z, max(r.strength) AS near ORDER BY near DESC, z.key LIMIT {CLOSEST}
-        RETURN z, near
+        RETURN collect({{agent: z, near: near, ties: COUNT {{ (z)-[:RELATES_TO]-() }}}}) AS closest
       }}
-      CALL (z) {{
-        MATCH (z)-[r:RELATES_TO]-(v:Agent) WHERE v <> z
-        WITH v, max(r.strength) AS far ORDER BY far DESC, v.key
-        RETURN collect([v, far]) AS known
+      WITH a, [z IN closest WHERE z.ties <= {WIDE}] AS few, [z IN closest WHERE z.ties > {WIDE}] AS many
+      CALL (few) {{
+        UNWIND few AS one
+        WITH one, one.agent AS z
+        CALL (z) {{
+          MATCH (z)-[r:RELATES_TO]-(v:Agent) WHERE v <> z
+          WITH v, max(r.strength) AS far
+          RETURN collect([v, far]) AS known
+        }}
+        UNWIND known AS each
+        WITH each[0] AS v, (one.near + each[1]) / 2 / log(size(known)) AS share
+        RETURN v, sum(share) AS score, count(*) AS mutual
       }}
-      UNWIND known[..{WIDE}] AS each
-      WITH a, each[0] AS v, (near + each[1]) / 2 / log(size(known)) AS share
-      WHERE v <> a
-      WITH a, v, sum(share) AS score, count(*) AS mutual
-      WHERE NOT EXISTS {{ (a)-[:RELATES_TO]-(v) }}
-      WITH v, score, mutual ORDER BY score DESC, v.key LIMIT $first
+      WITH a, many, v, score, mutual
+      WHERE v <> a AND NOT EXISTS {{ (a)-[:RELATES_TO]-(v) }}
+      CALL (v, many) {{
+        UNWIND many AS one
+        WITH v, one, one.agent AS z
+        MATCH (v)-[r:RELATES_TO]-(z) WHERE v <> z
+        WITH one, max(r.strength) AS far
+        RETURN sum((one.near + far) / 2 / log(one.ties)) AS more, count(*) AS further
+      }}
+      WITH v, score + more AS score, mutual + further AS mutual
+      ORDER BY score DESC, v.key LIMIT $first
       RETURN collect([[{projection(Agent, "v")}], score, mutual]) AS found
     }}
     RETURN k.i, found
@@ -193,35 +119,6 @@ SUGGESTIONS = Question(
     read=read_suggestions,
     nothing=list,
 )
-TOPICS = Question(
-    name="community.topics",
-    text=f"""
-    UNWIND $keys AS k
-    CALL (k) {{
-      UNWIND k.other AS id
-      MATCH (a:Agent {{id: id}})-[:LEARNED]->(:Knowledge)-[:ON]->(t:Topic)
-      WITH t, count(DISTINCT a) AS members
-      ORDER BY members DESC, t.name LIMIT $first
-      RETURN collect([{projection(Topic, "t")}]) AS found
-    }}
-    RETURN k.i, found
-    """,
-    read=lambda values: [READ_TOPIC(row) for row in values[0]],
-    nothing=list,
-)
-
-# Read whole, because what is read of a lookup's rows may be no more than what clients select.
-ALONG = Question(
-    name="network.along",
-    text=f"""
-    UNWIND $keys AS k
-    MATCH (:Agent {{id: k.id}})-[n:RELATES_TO]->(:Agent {{key: k.other}})
-    RETURN k.i, [{projection(Relationship)}]
-    """,
-    read=lambda values: READ_RELATIONSHIP(values[0]),
-    nothing=lambda: None,
-)
-
 # Those one step further than the agents in `near`; whoever has more ties than are looked at fills the limit alone.
 FURTHER = """
 CALL (a, near) {
@@ -270,7 +167,7 @@ def ego(radius: int) -> Question:
           WITH n LIMIT $most + 1
           RETURN collect(n) AS ties
         }}
-        RETURN k.i, {rows(Agent, "m", "agents")}, {rows(Relationship, "n", "ties[..$most]")},
+        RETURN k.i, {list_of(Agent, "m", "agents")}, {list_of(Relationship, "n", "ties[..$most]")},
           more OR size(ties) > $most
         """,
         read=read_subgraph,
@@ -278,32 +175,4 @@ def ego(radius: int) -> Question:
     )
 
 
-@cache
-def fewest_hops(most: int) -> Question:
-    """Asks for a path of the fewest relationships from an agent to another, and of at most so many."""
-    return Question(
-        name=f"network.path.{most}",
-        text=f"""
-        UNWIND $keys AS k
-        MATCH (a:Agent {{id: k.id}})
-        MATCH (b:Agent {{key: k.other}})
-        WITH k, a, b WHERE a <> b
-        MATCH p = shortestPath((a)-[:RELATES_TO*..{most}]->(b))
-        RETURN k.i, {rows(Agent, "m", "nodes(p)")}, {rows(Relationship, "n", "relationships(p)")}
-        """,
-        read=read_path,
-        nothing=lambda: None,
-    )
-
-
-QUESTIONS = (
-    COUNTS,
-    DEGREES,
-    STRENGTH,
-    MUTUAL,
-    SUGGESTIONS,
-    TOPICS,
-    ALONG,
-    *map(ego, range(1, MOST_RADIUS + 1)),
-    *map(fewest_hops, (1, MOST_HOPS)),
-)
+QUESTIONS = (MUTUAL, SUGGESTIONS, *map(ego, range(1, MOST_RADIUS + 1)))

@@ -7,7 +7,7 @@ that neither ties nor floats nor concurrent inserts and deletes can lose or repe
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
@@ -69,8 +69,8 @@ def narrowed_page(shape: PageShape, fields: Fields) -> PageShape:
     return replace(shape, fields=fields)
 
 
-@dataclass(frozen=True, slots=True)
-class PageKey:
+# Keys are tuples: they are made, hashed and compared more often than anything else.
+class PageKey(NamedTuple):
     """One page: of which parent, between which sort values (both exclusive)."""
 
     shape: PageShape
@@ -88,8 +88,7 @@ class Page:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CountKey:
+class CountKey(NamedTuple):
     """How many items a listing has from one parent."""
 
     shape: Listing
@@ -107,8 +106,9 @@ class SummaryShape:
         return f"{self.listing.edge.name}.summary"
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryKey:
+class SummaryKey(NamedTuple):
+    """The summary of a listing from one parent."""
+
     shape: SummaryShape
     parent: str | None = None
 

@@ -39,13 +39,15 @@ class Key(Protocol):
 
 def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
     """Asks for the same, but of rows only for the fields of these names."""
-    shapes: dict[int, Any] = {}
     found: list[Key] = []
+    whole: Any = None
+    shape: Any = None
     for key in keys:
         # One shape stands for many keys.
-        shape = shapes.get(id(key.shape)) or shapes.setdefault(id(key.shape), narrow_shape(key.shape, names))
+        if key.shape is not whole:
+            whole, shape = key.shape, narrow_shape(key.shape, names)
         if isinstance(key, PageKey):
-            found.append(PageKey(shape, key.parent, key.after, key.before))
+            found.append(PageKey(shape, *key[1:]))
         elif isinstance(key, LookupKey):
             found.append(LookupKey(shape, key.key))
         else:

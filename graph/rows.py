@@ -103,6 +103,11 @@ def projection(row: type, variable: str = "n", chosen: Fields = None) -> str:
     return ", ".join(column.read_from(variable) for column in wanted)
 
 
+def list_of(row: type, variable: str, items: str) -> str:
+    """Writes a list of rows in Cypher."""
+    return f"[{variable} IN {items} | [{projection(row, variable)}]]"
+
+
 @lru_cache(maxsize=1024)
 def reader(row: type[T], chosen: Fields = None) -> Callable[[list[Any]], T]:
     """Makes the function that turns a projected list into an object; further values at its end are ignored.
@@ -179,9 +184,9 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
 
 
 @lru_cache(maxsize=1024)
-def writer(row: type[T], chosen: Fields = None) -> Callable[[T], list[Any]]:
+def writer(row: type[T]) -> Callable[[T], list[Any]]:
     """Makes the function that turns an object into the list, of JSON's types alone, that `reader` takes."""
-    values = ", ".join(_plain(column) for column in columns(row) if chosen is None or column.field in chosen)
+    values = ", ".join(map(_plain, columns(row)))
     return eval(f"lambda r: [{values}]", {"orjson": orjson})  # noqa: S307 — the model's own names
 
 

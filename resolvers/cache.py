@@ -1,100 +1,74 @@
-"""The cache before the database: answers to keys, near in this process and far in Redis, never stale.
+"""The cache before the database, never stale: whole answers near and far, and the rows that they are made of near.
 
-Each answer belongs to one tag and is kept under the stamp that held before it was read: the epoch, the Redis and the
-tag's version there. It is found only while the same stamp holds.
+A value is found only as long as the journal tells of no change of its tags since before it was read, in the same
+journal and the same epoch.
 """
 
 import asyncio
-import logging
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
+from hashlib import blake2b
+from sys import getsizeof, intern
 from typing import Any
 
-from redis.asyncio import Redis
+import orjson
 
-from graph.edges import INTERACTIONS, LEARNED, RELATES_TO, REMEMBERS, Direction
-from graph.errors import SocietyError
-from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, RELATIONSHIP_BETWEEN, LookupKey
-from graph.packing import name_key, pack_answer, unpack_answer
-from graph.pages import CountKey, PageKey, SummaryKey
+from graph.errors import Unavailable
+from graph.pages import Page
 from graph.reads import Key
-from graph.writes.change import Part
 from resolvers.epoch import Epoch
-from resolvers.far import Far, Name
+from resolvers.far import Far
+from resolvers.journal import Journal
 from resolvers.loaders import Source
-from resolvers.tags import Tag, Tags
+from resolvers.near import Kept, Near
+from resolvers.tags import names_agent, tags_of
+from resolvers.valkey import Redis
 
-log = logging.getLogger("ecs.cache")
-
-ENTRIES = 10_000
-BYTES = 64 * 2**20
-# An answer's objects take about so many times the bytes of its JSON.
-EXPANSION = 6
-OVERHEAD = 500
-# Larger answers are left alone, in bytes of JSON.
+# What an object of Python takes beside its values, in bytes.
+OVERHEAD = 300
+# Larger values are left alone, in bytes, and so are answers that are asked for the first time: most of them never are
+# again, and putting many rows away costs as much as reading them.
 LARGEST = 256 * 1024
+LARGEST_AT_FIRST = 16 * 1024
+# Nor are so many agents at once: a few long lists would drive out everything else.
+MOST_AT_FIRST = 64
 
-# Seconds after which an answer is read again, although nothing says that it changed.
+# Seconds after which a value is read again, although nothing says that it changed.
 AGENT_SECONDS = 600
 OTHER_SECONDS = 300
-
-# How long Redis may take before it is passed over, and for how long then.
-PATIENCE = 1.0
-REST = 1.0
-
-PARTS = {
-    REMEMBERS.name: Part.MEMORIES,
-    RELATES_TO.name: Part.RELATIONSHIPS,
-    INTERACTIONS.name: Part.INTERACTIONS,
-    LEARNED.name: Part.KNOWLEDGE,
-}
-LOOKUPS = {AGENT_BY_ID.name, AGENT_BY_KEY.name}
-
-
-def tag(owner: str, part: Part) -> Tag:
-    """The tag of a part of an agent, who is named by id or, for what its key leads to, by key."""
-    # The braces keep what belongs to an agent in one place of a Redis cluster.
-    return Tag(f"{{{owner}}}:{part.value}")
-
-
-def tag_of(key: Key) -> Tag | None:
-    """The tag that an answer belongs to; None for what other things may change as well."""
-    if isinstance(key, LookupKey):
-        if key.shape.name in LOOKUPS:
-            return tag(key.key, Part.SELF) if isinstance(key.key, str) else None
-        return tag(key.key[0], Part.RELATIONSHIPS) if key.shape.name == RELATIONSHIP_BETWEEN.name else None
-    if not isinstance(key, PageKey | CountKey | SummaryKey) or key.parent is None:
-        return None
-    listing = key.shape if isinstance(key, CountKey) else key.shape.listing
-    part = PARTS.get(listing.edge.name)
-    if part is None or (listing.filter and not listing.filter.own):
-        return None
-    # What fades at one end is not told to the other.
-    if part is Part.RELATIONSHIPS and listing.direction is not Direction.OUT:
-        return None
-    return tag(key.parent, part)
-
-
-def names_agent(key: Key) -> bool:
-    return isinstance(key, LookupKey) and key.shape.name in LOOKUPS
 
 
 def keeps(key: Key, answer: Any) -> bool:
     """Whether an answer may be kept: no error, and no agent that is absent, because who comes has no tag yet."""
-    if isinstance(answer, Exception):
-        return False
-    return answer is not None or not names_agent(key)
+    if answer is None:
+        return not names_agent(key.shape)
+    return not isinstance(answer, Exception)
 
 
-def seconds(key: Key) -> int:
-    return AGENT_SECONDS if names_agent(key) else OTHER_SECONDS
+def weigh(answer: Any) -> int:
+    """About how many bytes an answer to a key takes; the items of a page are taken to be alike."""
+    if isinstance(answer, Page):
+        item = weigh(answer.items[0]) if answer.items else 0
+        return OVERHEAD + len(answer.items) * (item + OVERHEAD)
+    return OVERHEAD + sum(map(getsizeof, getattr(answer, "__dict__", {}).values()))
+
+
+def name_answer(*asked: str | None, variables: dict[str, Any] | None) -> str | None:
+    """Names what is asked, in as few letters as nothing else is named by; None for what cannot be named."""
+    try:
+        given = orjson.dumps(variables or None, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return None
+    text = "\0".join(each or "" for each in asked).encode("utf-8", "surrogatepass")
+    return blake2b(text + b"\0" + given, digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
 class Counts:
-    """How many answers came from where; `passed` are those that no cache is for."""
+    """How many rows came from where, an answer counting as many as it was made of.
+
+    `missed` were kept nowhere, and `passed` are those that no cache is for.
+    """
 
     near: int = 0
     far: int = 0
@@ -102,179 +76,177 @@ class Counts:
     passed: int = 0
 
 
-class Near:
-    """Answers in this process, the least recently used of which go; any thread may use it."""
-
-    def __init__(self, entries: int = ENTRIES, size: int = BYTES) -> None:
-        self._entries = entries
-        self._most = size
-        self._found: OrderedDict[Key, tuple[bytes, float, int, Any]] = OrderedDict()
-        self._size = 0
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        return self._size
-
-    def get(self, key: Key, stamp: bytes, now: float) -> Any:
-        """Gives an answer that was kept under this stamp; raises KeyError."""
-        with self._lock:
-            kept, until, _, answer = self._found[key]
-            if kept != stamp or until < now:
-                self._drop(key)
-                raise KeyError
-            self._found.move_to_end(key)
-            return answer
-
-    def put(self, key: Key, stamp: bytes, until: float, size: int, answer: Any) -> None:
-        with self._lock:
-            if key in self._found:
-                self._drop(key)
-            self._found[key] = (stamp, until, size, answer)
-            self._size += size
-            while len(self._found) > self._entries or self._size > self._most:
-                self._drop(next(iter(self._found)))
-
-    def _drop(self, key: Key) -> None:
-        self._size -= self._found.pop(key)[2]
-
-    def shrink(self, part: float = 0.5) -> None:
-        """Drops this part of what it holds, the least recently used first."""
-        with self._lock:
-            for _ in range(round(len(self._found) * part)):
-                self._drop(next(iter(self._found)))
-
-    def clear(self) -> None:
-        self.shrink(1.0)
-
-
-NOWHERE = Name()
-
-
-@dataclass(slots=True)
-class Question:
-    """A key that could be cached, its place among those asked for and the stamp that holds."""
-
-    place: int
-    key: Key
-    stamp: bytes
-    name: Name = NOWHERE
-
-
 class Cache:
-    """Answers keys from what is kept near or far, and what is kept nowhere from the source behind it.
+    """What is kept, and how far it may be trusted.
 
     Where Redis does not answer in time it steps aside: slower, never stale.
     """
 
-    def __init__(self, source: Source, redis: Redis, tags: Tags, epoch: Epoch, near: Near | None = None) -> None:
+    def __init__(self, source: Source, redis: Redis, journal: Journal, epoch: Epoch) -> None:
         self.counts = Counts()
-        self.near = near or Near()
-        self._source = source
-        self._far = Far(redis)
-        self._tags = tags
+        self.near = Near()
+        self.source = source
+        self.far = Far(redis)
+        self.journal = journal
         self._epoch = epoch
-        self._resting_until = float("-inf")
+
+    def begin(self) -> "Moment":
+        """Begins a request."""
+        return Moment(self)
+
+    async def follow(self) -> str | None:
+        """Follows the journal and gives the era, of journal and epoch; None if nothing kept may be trusted."""
+        if not self._epoch.trusted:
+            return None
+        epoch = self._epoch.value
+        try:
+            await self.journal.follow()
+        except Unavailable:
+            return None
+        return f"{self.journal.identity}:{epoch}"
+
+    async def close(self) -> None:
+        await self.far.close()
+        await self.journal.end()
+
+
+class Moment:
+    """What one request reads: nothing that had changed when it first asked.
+
+    It notes the tags of all that it reads, so that its whole answer can be kept.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._journal = cache.journal
+        self.renew()
+
+    def renew(self) -> None:
+        """Begins anew, because something was written since."""
+        self._begun = False
+        self._era: str | None = None
+        self._identity = ""
+        self._position = 0
+        self._tags: set[str] = set()
+        # Whether this was not asked for before, as far as is known.
+        self._first = False
+        self._rows = 0
+        # Whether all that was read belongs to tags, and for how long it may be kept.
+        self._whole = True
+        self._seconds = AGENT_SECONDS
+
+    async def _begin(self) -> bool:
+        """Follows the journal once, and says whether what is kept may be trusted."""
+        if not self._begun:
+            era = await self._cache.follow()
+            # Whoever asked at the same time may have been faster: the earlier position is on the safe side.
+            if not self._begun:
+                self._begun, self._era = True, era
+                self._identity, self._position = self._journal.identity, self._journal.position
+        return self._era is not None and self._identity == self._journal.identity
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
+        cache = self._cache
+        if not await self._begin():
+            self._whole = False
+            cache.counts.passed += len(keys)
+            return await cache.source.load_many(keys)
         now = asyncio.get_running_loop().time()
-        if not self._epoch.trusted or now < self._resting_until:
-            self.counts.passed += len(keys)
-            return await self._source.load_many(keys)
-        epoch = self._epoch.value.encode()
-        tags = [tag_of(key) for key in keys]
-        versions = await self._versions({each for each in tags if each})
-        answers: list[Any] = [None] * len(keys)
-        missing: list[int] = []
-        unkept: list[Question] = []
-        for place, (key, own) in enumerate(zip(keys, tags, strict=True)):
-            version = versions.get(own) if own else None
-            if version is None:
-                missing.append(place)
-                continue
-            stamp = epoch + version
-            try:
-                answers[place] = self.near.get(key, stamp, now)
-            except KeyError:
-                unkept.append(Question(place, key, stamp))
-        self.counts.passed += len(missing)
-        self.counts.near += len(keys) - len(missing) - len(unkept)
-        unkept = await self._look_far(unkept, answers)
-        missing += [each.place for each in unkept]
+        kept = cache.near.rows.get(keys, self._era or "", self._journal, now)
+        answers = [each and each.value for each in kept]
+        missing = [place for place, each in enumerate(kept) if each is None]
+        cache.counts.near += len(keys) - len(missing)
+        tags = self._note(keys, missing)
         if missing:
-            found = await self._source.load_many([keys[place] for place in missing])
+            found = await cache.source.load_many([keys[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
                 answers[place] = answer
-            self._keep(unkept, answers)
+            self._keep_rows([(keys[place], tags[place], answers[place]) for place in missing])
         return answers
 
-    async def _versions(self, tags: set[Tag]) -> dict[Tag, bytes | None]:
-        """Takes versions; none if Redis does not answer in time."""
-        if not tags:
-            return {}
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await self._tags.take(tags)
-        except (SocietyError, TimeoutError) as error:
-            self._rest(error)
-            return {}
+    def _note(self, keys: Sequence[Key], missing: list[int]) -> list[str | None]:
+        """Notes what is read, and gives the tag of each key if there is one and, of what is missing, if it is open."""
+        tags, counts, is_closed = tags_of(keys), self._cache.counts, self._journal.is_closed
+        self._tags.update(each for each in tags if each)
+        self._rows += len(keys)
+        for place in missing:
+            own = tags[place]
+            if own is None or is_closed(own):
+                tags[place], self._whole = None, False
+                counts.passed += 1
+            else:
+                counts.missed += 1
+        if not all(names_agent(key.shape) for key in keys):
+            self._seconds = OTHER_SECONDS
+        return tags
 
-    def _rest(self, error: Exception) -> None:
-        now = asyncio.get_running_loop().time()
-        if now > self._resting_until + REST:
-            log.warning("Redis does not answer in time, going on without the cache: %s", type(error).__name__)
-        self._resting_until = now + REST
-
-    async def _look_far(self, questions: list[Question], answers: list[Any]) -> list[Question]:
-        """Answers what is kept in Redis, and gives what is not."""
-        if not questions:
-            return []
-        for each in questions:
-            each.name = far_name(each.key)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                found = await self._far.get([each.name for each in questions])
-        except (SocietyError, TimeoutError) as error:
-            self._rest(error)
-            found = [None] * len(questions)
-        missing: list[Question] = []
-        for each, kept in zip(questions, found, strict=True):
-            stamp, _, packed = (kept or b"").partition(b"\n")
-            if stamp != each.stamp:
-                missing.append(each)
+    def _keep_rows(self, found: Sequence[tuple[Key, str | None, Any]]) -> None:
+        """Keeps answers to keys whose tags are open."""
+        now, era, position = asyncio.get_running_loop().time(), self._era or "", self._position
+        few = len(found) <= MOST_AT_FIRST
+        kept: list[tuple[Key, Kept]] = []
+        for key, own, answer in found:
+            if own is None:
                 continue
-            answers[each.place] = unpack_answer(each.key, packed)
-            self._put_near(each, len(packed), answers[each.place])
-        self.counts.far += len(questions) - len(missing)
-        self.counts.missed += len(missing)
-        return missing
-
-    def _put_near(self, question: Question, size: int, answer: Any) -> None:
-        until = asyncio.get_running_loop().time() + seconds(question.key)
-        self.near.put(question.key, question.stamp, until, EXPANSION * size + OVERHEAD, answer)
-
-    def _keep(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
-        """Keeps what was read, near at once and far in the background."""
-        for each in questions:
-            answer = answers[each.place]
-            if not keeps(each.key, answer):
+            if not keeps(key, answer):
+                self._whole = False
                 continue
-            packed = pack_answer(each.key, answer)
-            if len(packed) <= LARGEST:
-                self._put_near(each, len(packed), answer)
-                self._far.put(each.name, each.stamp + b"\n" + packed, seconds(each.key))
+            is_agent = names_agent(key.shape)
+            # Agents are found in many answers, whichever of them is asked for again.
+            if (not self._first or (is_agent and few)) and (size := weigh(answer)) <= LARGEST:
+                until = now + (AGENT_SECONDS if is_agent else OTHER_SECONDS)
+                kept.append((key, Kept(answer, (own,), era, position, until, size)))
+        self._cache.near.rows.put(kept)
 
-    async def close(self) -> None:
-        await self._far.close()
-        await self._tags.end()
+    async def find(self, name: str) -> bytes | None:
+        """Gives a whole answer, as JSON, that was kept under a name and still holds.
+
+        What is asked for the first time is kept only as a whole, if it is small, beside the agents in it.
+        """
+        if not await self._begin():
+            return None
+        cache = self._cache
+        answers, now = cache.near.answers, asyncio.get_running_loop().time()
+        (kept,) = answers.get((name,), self._era or "", self._journal, now)
+        if kept:
+            cache.counts.near += kept.rows
+            return kept.value
+        self._first = not cache.near.asked.again(name)
+        try:
+            packed = await cache.far.get(name_far(name))
+        except Unavailable:
+            return None
+        if packed is None or self._identity != self._journal.identity:
+            return None
+        head, _, json = packed.partition(b"\n")
+        era, position, lifetime, rows, tags = orjson.loads(head)
+        if era != self._era or not self._journal.holds(tags, position):
+            return None
+        tags = tuple(map(intern, tags))
+        answers.put([(name, Kept(json, tags, era, position, now + lifetime, weigh_answer(json, tags), rows))])
+        cache.counts.far += rows
+        return json
+
+    def keep(self, name: str, json: bytes) -> None:
+        """Keeps a whole answer, if all that it was made of belongs to tags that did not change meanwhile."""
+        largest = LARGEST_AT_FIRST if self._first else LARGEST
+        if not self._whole or not self._tags or self._era is None or len(json) > largest:
+            return
+        if self._identity != self._journal.identity or not self._journal.holds(self._tags, self._position):
+            return
+        tags = tuple(self._tags)
+        until = asyncio.get_running_loop().time() + self._seconds
+        kept = Kept(json, tags, self._era, self._position, until, weigh_answer(json, tags), self._rows)
+        self._cache.near.answers.put([(name, kept)])
+        head = orjson.dumps((self._era, self._position, self._seconds, self._rows, tags))
+        self._cache.far.put(name_far(name), head + b"\n" + json, self._seconds)
 
 
-def far_name(key: Key) -> Name:
-    """Where an answer is kept in Redis: with its agent."""
-    owner, asked = name_key(key)
-    return Name(f"ecs:v:{{{owner}}}:{asked}")
+def weigh_answer(json: bytes, tags: Sequence[str]) -> int:
+    """How many bytes a whole answer takes; its tags are shared with other answers."""
+    return OVERHEAD + len(json) + 8 * len(tags)
+
+
+def name_far(name: str) -> str:
+    return f"ecs:answer:{name}"

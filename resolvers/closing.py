@@ -11,41 +11,40 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from redis.exceptions import RedisError
-
 from graph.database import Database, Run
 from graph.epoch import SEEN_AFTER, close_epoch, renew_epoch
-from graph.errors import SocietyError
+from graph.errors import SocietyError, Unavailable
 from graph.writes.change import Announce, Part, Touched
-from resolvers.cache import tag
 from resolvers.coalescer import OF_NO_KEY
 from resolvers.epoch import Epoch
-from resolvers.tags import Tag, Tags
+from resolvers.journal import Journal
+from resolvers.tags import ALL_AGENTS, ALL_KNOWLEDGE, tag
 
 T = TypeVar("T")
 
-# Seconds that a writer waits for Redis.
-PATIENCE = 1.0
-UNREACHED = (RedisError, OSError, SocietyError, TimeoutError)
 
-
-def tags_of(touched: Touched) -> set[Tag]:
+def tags_of(touched: Touched) -> set[str]:
     found = {tag(id, part) for (id, _), parts in touched.parts.items() for part in parts}
-    return found | {tag(key, Part.SELF) for (_, key), parts in touched.parts.items() if Part.SELF in parts}
+    keys = {tag(key, Part.SELF) for (_, key), parts in touched.parts.items() if Part.SELF in parts}
+    if keys or touched.newcomers:
+        found.add(ALL_AGENTS)
+    if any(Part.KNOWLEDGE in parts for parts in touched.parts.values()):
+        found.add(ALL_KNOWLEDGE)
+    return found | keys
 
 
 class Transactions:
     """Runs transactions whose changes nobody misses who reads after they are acknowledged."""
 
-    def __init__(self, database: Database, tags: Tags, epoch: Epoch) -> None:
+    def __init__(self, database: Database, journal: Journal, epoch: Epoch) -> None:
         self._database = database
-        self._tags = tags
+        self._journal = journal
         self._epoch = epoch
 
     async def transact(self, name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
         """Runs what a transaction does, which announces what it changes before it does, and gives its result."""
         # For longer than it can last: when its end is unknown, it is over by then.
-        closing = Closing(self._database, self._tags, self._epoch, lease=2 * deadline + 2)
+        closing = Closing(self._database, self._journal, self._epoch, lease=2 * deadline + 2)
         try:
             done = await self._database.transaction(name, lambda run: work(run, closing.announce), deadline=deadline)
         except SocietyError as error:
@@ -59,13 +58,13 @@ class Transactions:
 class Closing:
     """What one transaction has closed; `lease` in seconds."""
 
-    def __init__(self, database: Database, tags: Tags, epoch: Epoch, *, lease: float) -> None:
+    def __init__(self, database: Database, journal: Journal, epoch: Epoch, *, lease: float) -> None:
         self._database = database
-        self._tags = tags
+        self._journal = journal
         self._epoch = epoch
         self._lease = lease
         self._holder = secrets.token_hex(6)
-        self._closed: set[Tag] = set()
+        self._closed: set[str] = set()
         self._closed_epoch: str | None = None
         self._renewed = False
 
@@ -78,12 +77,11 @@ class Closing:
         if tags and (self._epoch.closed_now or not await self._close(tags)):
             self._closed_epoch = await close_epoch(run)
 
-    async def _close(self, tags: set[Tag]) -> bool:
+    async def _close(self, tags: set[str]) -> bool:
         self._closed |= tags
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._tags.close(tags, self._holder, self._lease)
-        except UNREACHED:
+            await self._journal.close(tags, self._holder, self._lease)
+        except Unavailable:
             return False
         return True
 
@@ -91,8 +89,8 @@ class Closing:
         """Opens what was closed, after the commit; returns when the write may be acknowledged."""
         if self._closed:
             try:
-                await self._open()
-            except UNREACHED:
+                await self._journal.open(self._closed, self._holder)
+            except Unavailable:
                 if self._closed_epoch is None:
                     self._closed_epoch = await self._database.transaction("close epoch", close_epoch)
         if self._closed_epoch is not None:
@@ -103,9 +101,5 @@ class Closing:
     async def give_up(self) -> None:
         """Opens what was closed, because nothing was changed; if it can't, it opens by itself."""
         if self._closed:
-            with suppress(*UNREACHED):
-                await self._open()
-
-    async def _open(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await self._tags.open(self._closed, self._holder)
+            with suppress(Unavailable):
+                await self._journal.open(self._closed, self._holder)

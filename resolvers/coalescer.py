@@ -38,7 +38,7 @@ class Coalescer:
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
         answers = [self._lane(key.shape.lane).add(key) for key in keys]
-        await asyncio.wait(answers)
+        await all_done(answers)
         return [answer.exception() or answer.result() for answer in answers]
 
     def _lane(self, name: str) -> "Lane":
@@ -110,7 +110,7 @@ class Lane:
     async def load(self, keys: Collection[Key]) -> list[Any]:
         """Answers keys in their order. Raises what befell the first that failed."""
         answers = [self.add(key) for key in keys]
-        await asyncio.wait(answers)
+        await all_done(answers)
         return [answer.result() for answer in answers]
 
     async def close(self) -> None:
@@ -185,6 +185,14 @@ class Lane:
         finally:
             # Whoever has no answer by now would wait for ever.
             fail(batch, Unavailable(STOPPED))
+
+
+async def all_done(answers: Iterable[asyncio.Future[Any]]) -> None:
+    """Waits for answers, whatever becomes of them, and cancels none of them if it is cancelled itself."""
+    for answer in answers:
+        # What one query answers is done at once, so that waiting for the first of it is waiting for all.
+        if not answer.done():
+            await asyncio.wait((answer,))
 
 
 def succeed(batch: dict[Key, asyncio.Future[Any]], values: Sequence[Any]) -> None:

@@ -7,15 +7,18 @@ asked to send both once (the protocol that Apollo's clients speak). With trusted
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from graph.errors import BadInput, SocietyError
+from resolvers.valkey import Redis
 
 # What a worker keeps, in characters, and for how many seconds Redis does after the last time it was sent.
 KEPT = 4_000_000
 LIFETIME = 7 * 86_400
+# Seconds that Redis may take.
+PATIENCE = 1.0
 
 
 class DocumentUnknown(SocietyError):
@@ -34,7 +37,7 @@ class Documents:
     """The documents that are known by name."""
 
     def __init__(self, redis: Redis | None, trusted: Mapping[str, str] | None = None) -> None:
-        self._redis = redis
+        self._redis: Any = redis and redis.within(PATIENCE, "persisted queries")
         self._trusted = trusted
         self._texts = frozenset(trusted.values()) if trusted is not None else frozenset[str]()
         self._known: OrderedDict[str, str] = OrderedDict()
@@ -70,7 +73,7 @@ class Documents:
             return text
         if self._redis is not None:
             try:
-                found: bytes | None = await self._redis.get(key_of(hash))  # pyright: ignore[reportAssignmentType]
+                found: bytes | None = await self._redis.get(key_of(hash))
             except (RedisError, OSError):
                 found = None
             if found:

@@ -49,6 +49,8 @@ class Epoch:
         value = await read_epoch(self._database, deadline=TRUST)
         if is_open(value):
             self.value, self._trusted_until, self._steady, self.closed_now = value, start + TRUST, 0, False
+            # Who follows the journal now and then never falls far behind.
+            await self._redis_answers()
             return
         self._see_closed(value, start)
         self._steady = self._steady + 1 if await self._redis_answers() else 0

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from graph.errors import CursorExpired, EventsLost, Unavailable
@@ -14,6 +13,7 @@ from graph.events import Event, EventKind, decode_event
 from resolvers.hub import Hub, Inbox, Published, Recent, Wanted
 from resolvers.publisher import FIRST_PAUSE, LONGEST_PAUSE, Publisher
 from resolvers.stream import START, Entry, Gap, Position, RedisStream, Ring, Stream, decode_position
+from resolvers.valkey import Redis
 
 __all__ = ["EventLog", "Feed", "Published"]
 
@@ -43,6 +43,7 @@ class EventLog:
 
     Everybody reads from the stream, one reader a worker while it has subscribers; so each sees every event
     once, in the same order. `retention` events are kept for those who come back, fewer if they are large.
+    `observe` is told how late events are handed out, in seconds.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class EventLog:
         retained_bytes: int = RETAINED_BYTES,
         waiting: int = WAITING,
         recent: int = RECENT,
+        observe: Callable[[float], None] | None = None,
     ) -> None:
         self._stream: Stream = (
             RedisStream(redis, longest=retention, largest=retained_bytes)
@@ -69,6 +71,7 @@ class EventLog:
         self._reader: asyncio.Task[None] | None = None
         self._position = START
         self._closed = False
+        self._observe = observe
 
     @property
     def lost(self) -> int:
@@ -179,6 +182,8 @@ class EventLog:
                 await asyncio.sleep(pause)
 
     def _deliver(self, entries: list[Entry]) -> None:
+        if entries and self._observe:
+            self._observe(entries[0].position.age())
         for entry in entries:
             self._position = entry.position
             self._hub.deliver(self._recent.add(read_entry(entry)))

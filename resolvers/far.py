@@ -1,64 +1,51 @@
-"""The far tier of the cache: answers in Redis, asked for and sent in batches of all requests in flight."""
+"""The far tier of the cache: whole answers in Redis, asked for and sent in batches of all requests in flight."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from graph.errors import Unavailable
 from resolvers.coalescer import Lane, Word
-from resolvers.stream import apart
+from resolvers.valkey import Redis
 
 LARGEST = 500
 # Answers on their way; what comes while so many wait is not kept.
-MOST_WAITING = 2000
-
-
-class Name(Word):
-    """Where an answer is kept."""
-
-    __slots__ = ()
+MOST_WAITING = 500
+# Seconds that Redis may take.
+PATIENCE = 0.5
+# Seconds for which answers gather, because sending many together costs little more than sending one.
+PAUSE = 0.01
 
 
 class Far:
-    """Answers by name, each after its stamp and a line's end."""
+    """What is kept by name."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+        self._redis = redis.within(PATIENCE, "cached answers")
         self._lane = Lane(self._read, in_flight=2, largest=LARGEST)
-        self._waiting: list[tuple[Name, bytes, int]] = []
+        self._waiting: list[tuple[str, bytes, int]] = []
         self._sending: asyncio.Task[None] | None = None
 
-    async def get(self, names: Sequence[Name]) -> list[bytes | None]:
-        """Gives what is kept under each name. Raises what went wrong."""
-        return await self._lane.load(names)
+    async def get(self, name: str) -> bytes | None:
+        """Gives what is kept under a name; nothing if Redis does not answer. Raises Unavailable at the end."""
+        (found,) = await self._lane.load((Word(name),))
+        return found
 
-    async def _read(self, _: Any, names: Sequence[Name]) -> list[bytes | None]:
-        try:
-            return await apart(self._redis.mget(names))
-        except (RedisError, OSError) as error:
-            raise Unavailable("Redis does not answer.") from error
+    async def _read(self, _: Any, names: Any) -> list[bytes | None]:
+        found = await self._redis.send_all([("GET", name) for name in names])
+        return [None if isinstance(each, Exception) else each for each in found]
 
-    def put(self, name: Name, kept: bytes, seconds: int) -> None:
+    def put(self, name: str, kept: bytes, seconds: int) -> None:
         """Sends an answer in the background; if it can't be sent it is not kept."""
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append((name, kept, seconds))
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send())
+            self._sending = asyncio.create_task(self._put_all())
 
-    async def _send(self) -> None:
+    async def _put_all(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(PAUSE)
                 batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-                pipe = self._redis.pipeline(transaction=False)
-                for name, kept, seconds in batch:
-                    pipe.execute_command("SET", name, kept, "EX", seconds)
-                await pipe.execute()
-        except (RedisError, OSError):
-            # Who reads next notices, and says so.
-            self._waiting.clear()
+                await self._redis.send_all([("SET", name, kept, "EX", seconds) for name, kept, seconds in batch])
         finally:
             self._sending = None
 

@@ -41,7 +41,7 @@ class Loaders:
         return loader.load(key)
 
     def clear(self) -> None:
-        """Forgets what was loaded, because something was written since."""
+        """Forgets what was loaded."""
         self._lanes.clear()
 
     async def load_many(self, keys: Sequence[Key]) -> Values:

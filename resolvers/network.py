@@ -8,25 +8,14 @@ from typing import Any, cast
 
 from graph.analytics.definitions import PathWeighting
 from graph.errors import BadInput
+from graph.figures import DEGREES, STRENGTH, Degrees
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, LookupKey
 from graph.model import Agent
-from graph.neighbourhood import (
-    ALONG,
-    DEGREES,
-    MOST_HOPS,
-    MOST_RADIUS,
-    MUTUAL,
-    RELATIONSHIPS_EACH,
-    STRENGTH,
-    SUGGESTIONS,
-    Degrees,
-    Path,
-    ego,
-    fewest_hops,
-)
+from graph.neighbourhood import MOST_RADIUS, MUTUAL, RELATIONSHIPS_EACH, SUGGESTIONS, ego
+from graph.paths import ALONG, MOST_HOPS, Path, fewest_hops
 from graph.questions import Asking, Question, QuestionKey
 from graph.reads import Key
-from resolvers.analytics import RECENT, RouteKey, RouteShape, SnapshotKey
+from resolvers.analyses import RECENT, RouteKey, RouteShape, SnapshotKey
 from resolvers.loaders import Reading, Step, Values
 from resolvers.steps import after, first_fault
 

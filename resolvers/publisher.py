@@ -11,8 +11,6 @@ from resolvers.stream import Stream
 
 log = logging.getLogger("ecs.events")
 
-# How long a write waits, once an outage, for its events to be taken.
-PATIENCE = 2.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 
@@ -21,7 +19,10 @@ MARK = b""
 
 
 class Publisher:
-    """Adds events to a stream. Where that fails it doesn't wait: the stream gets a gap, for readers to see."""
+    """Adds events to a stream. Where that fails it doesn't wait: the stream gets a gap, for readers to see.
+
+    So a write waits for its events to be taken once an outage, as long as the stream does.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self.lost = 0
@@ -36,8 +37,7 @@ class Publisher:
             self._lose(len(events))
         elif events:
             try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._stream.append([encode_event(event) for event in events])
+                await self._stream.append([encode_event(event) for event in events])
             except Exception as error:
                 if not self._down:
                     log.warning("Events cannot be published, trying on: %s: %s", type(error).__name__, error)

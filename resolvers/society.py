@@ -10,11 +10,11 @@ from graph.analytics.rankings import Ranking
 from graph.analytics.structure import Structure
 from graph.edges import AGENTS, Direction
 from graph.errors import BadInput
+from graph.figures import COUNTS, TOPICS, Counts
 from graph.lookups import AGENT_BY_ID, LookupKey
 from graph.model import Agent
-from graph.neighbourhood import COUNTS, TOPICS, Counts
 from graph.questions import Asking, QuestionKey
-from resolvers.analytics import RECENT, CommunityKey, CommunityShape, MeasureKey, MeasureShape, SnapshotKey
+from resolvers.analyses import RECENT, CommunityKey, CommunityShape, MeasureKey, MeasureShape, SnapshotKey
 from resolvers.connections import Window, request_list
 from resolvers.loaders import Reading, Step, Values
 from resolvers.network import LARGEST_LIST, within

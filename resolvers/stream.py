@@ -9,17 +9,16 @@ import asyncio
 import base64
 import re
 import secrets
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Sequence
 from itertools import count
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
-from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from graph.errors import BadInput
-
-T = TypeVar("T")
+from resolvers.valkey import Redis, Script
 
 KEY = "ecs:events"
 
@@ -48,6 +47,11 @@ class Position(NamedTuple):
     generation: str = ""
     number: int = 0
     id: tuple[int, int] = (0, 0)
+
+    def age(self) -> float:
+        """Tells how many seconds ago the entry was added, by Redis's clock; 0 within this process."""
+        milliseconds, _ = self.id
+        return max(0.0, time.time() - milliseconds / 1000) if milliseconds else 0.0
 
 
 START = Position()
@@ -91,7 +95,7 @@ class RedisStream:
 
     def __init__(self, redis: Redis, *, longest: int, largest: int, key: str = KEY) -> None:
         self._redis: Any = redis
-        self._append = self._redis.register_script(APPEND)
+        self._append = Script(redis, APPEND)
         self._longest = longest
         self._largest = largest
         self._key = key
@@ -100,11 +104,11 @@ class RedisStream:
     async def append(self, payloads: Sequence[bytes], *, lost: int = 0) -> None:
         arguments = (self._fit(payloads), secrets.token_hex(4), lost, *payloads)
         try:
-            await apart(self._append(keys=(self._key,), args=arguments))
+            await self._append.run((self._key,), arguments)
         except OutOfMemoryError:
-            kept = await apart(self._redis.xlen(self._key)) // 2
-            await apart(self._redis.xtrim(self._key, maxlen=kept, approximate=False))
-            await apart(self._append(keys=(self._key,), args=arguments))
+            kept = await self._redis.xlen(self._key) // 2
+            await self._redis.xtrim(self._key, maxlen=kept, approximate=False)
+            await self._append.run((self._key,), arguments)
 
     def _fit(self, payloads: Sequence[bytes]) -> int:
         """Says how many entries fit, of the size that they have on average of late."""
@@ -113,15 +117,15 @@ class RedisStream:
         return max(1, min(self._longest, int(self._largest / self._mean))) if self._mean else self._longest
 
     async def tail(self) -> Position:
-        entries = read_entries(await apart(self._redis.xrevrange(self._key, count=1)))
+        entries = read_entries(await self._redis.xrevrange(self._key, count=1))
         return entries[0].position if entries else START
 
     async def page(self, after: Position) -> list[Entry]:
-        entries = await apart(self._redis.xrange(self._key, min=f"({write_id(after)}", count=AT_ONCE))
+        entries = await self._redis.xrange(self._key, min=f"({write_id(after)}", count=AT_ONCE)
         return await self._checked(after, read_entries(entries))
 
     async def wait(self, after: Position) -> list[Entry]:
-        found = await apart(self._redis.xread({self._key: write_id(after)}, count=AT_ONCE, block=BLOCK_MS))
+        found = await self._redis.xread({self._key: write_id(after)}, count=AT_ONCE, block=BLOCK_MS)
         return await self._checked(after, read_entries(found[0][1]) if found else [])
 
     async def _checked(self, after: Position, entries: list[Entry]) -> list[Entry]:
@@ -171,19 +175,6 @@ class Ring:
             self._grown.clear()
             await self._grown.wait()
         return await self.page(after)
-
-
-async def apart(command: Awaitable[T]) -> T:
-    """Waits for a command in a task of its own, for before Python 3.12 one may swallow its caller's cancellation."""
-    task = asyncio.ensure_future(command)
-    try:
-        await asyncio.wait([task])
-    except asyncio.CancelledError:
-        task.cancel()
-        # Nobody is left to hear how it failed.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
-    return task.result()
 
 
 def follow(after: Position, entries: list[Entry]) -> list[Entry]:

@@ -1,124 +1,85 @@
-"""Tags: what a cached value may be changed by, each with a version in Redis.
+"""Tags: what of the society the answer to a key belongs to, and is changed by."""
 
-A tag is closed by whoever writes what it stands for, before the commit and for longer than the transaction can last,
-and opened after the commit with a version that never was before. Who reads takes the version first, and neither
-trusts nor keeps a value under a tag that is closed.
-"""
+from collections.abc import Sequence
+from sys import intern
+from typing import Any, cast
 
-import secrets
-from collections.abc import Collection, Sequence
-from typing import Any
+from graph.edges import AGENTS, INTERACTIONS, LEARNED, RELATES_TO, REMEMBERS, Direction
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, RELATIONSHIP_BETWEEN, Lookup
+from graph.pages import Listing, PageShape, SummaryShape
+from graph.prefixes import KnowledgeSearch, KnowledgeTally
+from graph.reads import Key, Shape
+from graph.search import SearchKey
+from graph.writes.change import Part
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from graph.errors import Unavailable
-from resolvers.coalescer import Lane, Word
-from resolvers.stream import apart
-
-# A version that nobody asks for goes, in milliseconds; all that was kept under it has gone by then.
-VERSION_MS = 3_600_000
-LARGEST = 2000
-
-CLOSED = b"!"
-
-# Whoever is first names the version. One that was started again may have forgotten the latest, so that it counts as
-# another server.
-READ = """
-local found = {string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')}
-for place, key in ipairs(KEYS) do
-    local value = redis.call('GET', key)
-    if not value then
-        value = ARGV[1] .. place
-        redis.call('SET', key, value, 'PX', ARGV[2])
-    end
-    found[place + 1] = value
-end
-return found
-"""
-# Each tag holds its version, or "!" and who has closed it until when: "!a1@1700000000000 b2@1700000000100".
-HOLDERS = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function holders(key)
-    local held, latest = '', 0
-    local value = redis.call('GET', key)
-    if value and string.sub(value, 1, 1) == '!' then
-        for name, ends in string.gmatch(value, '(%w+)@(%d+)') do
-            if tonumber(ends) > now and name ~= ARGV[1] then
-                held, latest = held .. name .. '@' .. ends .. ' ', math.max(latest, tonumber(ends))
-            end
-        end
-    end
-    return held, latest
-end
-"""
-CLOSE = (
-    HOLDERS
-    + """
-local ends = now + tonumber(ARGV[2])
-for _, key in ipairs(KEYS) do
-    local held, latest = holders(key)
-    local value = '!' .. held .. ARGV[1] .. '@' .. string.format('%.0f', ends)
-    redis.call('SET', key, value, 'PX', string.format('%.0f', math.max(ends, latest) - now))
-end
-"""
-)
-OPEN = (
-    HOLDERS
-    + """
-for place, key in ipairs(KEYS) do
-    local held, latest = holders(key)
-    if held == '' then
-        redis.call('SET', key, ARGV[2], 'PX', ARGV[3])
-    else
-        redis.call('SET', key, '!' .. held, 'PX', string.format('%.0f', latest - now))
-    end
-end
-"""
-)
+PARTS = {
+    REMEMBERS.name: Part.MEMORIES,
+    RELATES_TO.name: Part.RELATIONSHIPS,
+    INTERACTIONS.name: Part.INTERACTIONS,
+    LEARNED.name: Part.KNOWLEDGE,
+}
+LOOKUPS = {
+    AGENT_BY_ID.name: Part.SELF,
+    AGENT_BY_KEY.name: Part.SELF,
+    RELATIONSHIP_BETWEEN.name: Part.RELATIONSHIPS,
+}
+# What the list of all agents belongs to: whoever comes, goes or changes touches it.
+ALL_AGENTS = "agents"
+# What searches of everybody's knowledge belong to: whoever learns, forgets or goes touches it.
+ALL_KNOWLEDGE = "knowledge"
 
 
-class Tag(Word):
-    """What a value may be changed by."""
+def tag(owner: str, part: Part) -> str:
+    """The tag of a part of an agent, who is named by id or, for what its key leads to, by key."""
+    return intern(f"{owner}:{part.value}")
 
-    __slots__ = ()
+
+def tags_of(keys: Sequence[Key]) -> list[str | None]:
+    """The tag that the answer to each key belongs to; None for what other things may change as well."""
+    found: list[str | None] = []
+    shape: Any = None
+    ending: str | None = None
+    for key in keys:
+        # One shape stands for many keys.
+        if key.shape is not shape:
+            shape, ending = key.shape, ending_of(key.shape)
+        if ending is None:
+            found.append(None)
+            continue
+        if isinstance(key, SearchKey):
+            found.append(ending if key.agent is None else tag(key.agent, Part.KNOWLEDGE))
+            continue
+        owner: Any = cast("tuple[Any, ...]", key)[1]
+        if type(owner) is tuple:
+            owner = cast("Any", owner[0])
+        if ending == ALL_AGENTS:
+            found.append(ALL_AGENTS if owner is None else None)
+        else:
+            found.append(intern(owner + ending) if type(owner) is str else None)
+    return found
 
 
-class Tags:
-    """The versions of tags, taken together for all who ask at a moment.
+def ending_of(shape: Shape) -> str | None:
+    """What follows the owner in the tags of keys of a shape; None if other things may change their answers."""
+    if isinstance(shape, Lookup):
+        part = LOOKUPS.get(shape.name)
+    elif isinstance(shape, PageShape | SummaryShape | Listing):
+        listing = shape if isinstance(shape, Listing) else shape.listing
+        # What fades at one end is not told to the other.
+        one_sided = listing.edge is RELATES_TO and listing.direction is not Direction.OUT
+        if one_sided or (listing.filter and not listing.filter.own):
+            return None
+        if listing.edge is AGENTS:
+            return ALL_AGENTS
+        part = PARTS.get(listing.edge.name)
+    elif isinstance(shape, KnowledgeSearch | KnowledgeTally):
+        # Unlike the scores of memories, which move with whatever anybody remembers.
+        return ALL_KNOWLEDGE
+    else:
+        return None
+    return part and f":{part.value}"
 
-    Whoever asks is never given what was read before they asked.
-    """
 
-    def __init__(self, redis: Redis) -> None:
-        client: Any = redis
-        self._run = {text: client.register_script(text) for text in (READ, CLOSE, OPEN)}
-        self._lane = Lane(self._read, in_flight=2, largest=LARGEST)
-
-    async def take(self, tags: Collection[Tag]) -> dict[Tag, bytes | None]:
-        """Gives the version of each tag, None for one that is closed. Raises what went wrong."""
-        return dict(zip(tags, await self._lane.load(tags), strict=True))
-
-    async def _read(self, _: Any, tags: Sequence[Tag]) -> list[bytes | None]:
-        try:
-            server, *found = await self._send(READ, tags, secrets.token_hex(6), VERSION_MS)
-        except (RedisError, OSError) as error:
-            # It is nobody's fault among those who ask.
-            raise Unavailable("Redis does not answer.") from error
-        return [None if value.startswith(CLOSED) else server + value for value in found]
-
-    async def _send(self, script: str, tags: Collection[str], *arguments: str | int) -> list[bytes]:
-        return await apart(self._run[script](keys=[f"ecs:t:{tag}" for tag in tags], args=arguments))
-
-    async def close(self, tags: Collection[str], holder: str, lease: float) -> None:
-        """Closes tags for so many seconds, or until the holder opens them."""
-        await self._send(CLOSE, tags, holder, int(lease * 1000))
-
-    async def open(self, tags: Collection[str], holder: str) -> None:
-        """Opens with a new version what only this holder has closed."""
-        await self._send(OPEN, tags, holder, secrets.token_hex(8), VERSION_MS)
-
-    async def end(self) -> None:
-        """Whoever still waits is told that the server stops."""
-        await self._lane.close()
+def names_agent(shape: Shape) -> bool:
+    """Whether its keys name an agent, and are answered with it alone."""
+    return isinstance(shape, Lookup) and LOOKUPS.get(shape.name) is Part.SELF

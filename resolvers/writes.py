@@ -26,6 +26,7 @@ class Writes:
 
     When a transaction fails for what one change may have brought, it is repeated in halves, so that only the
     bad ones fail. There is one transaction at a time, which keeps changes in the order of their arrival.
+    `observe` is told how many changes share each.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Writes:
         largest: int = LARGEST,
         in_flight: int = 1,
         transact: Transact | None = None,
+        observe: Callable[[int], None] | None = None,
     ) -> None:
         self._database = database
         self._transact = transact or transacting(database)
         self._publish = publish
         self._max_agents = max_agents
         self._deadline = deadline
+        self._observe = observe
         self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size, pace=PACE)
 
     async def commit(self, change: Change) -> dict[str, Any]:
@@ -63,6 +66,8 @@ class Writes:
                 announce=announce,
             )
 
+        if self._observe:
+            self._observe(len(changes))
         answers: list[Answer] = await self._transact("write", work, self._deadline)
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]
         if events:

@@ -1,6 +1,5 @@
 """What clients get for an operation."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -9,12 +8,22 @@ import orjson
 from graph.errors import BadInput
 
 
-@dataclass(frozen=True)
 class Answer:
-    """A response as the GraphQL specification lays it out. `executed` is False if it failed before it began."""
+    """A response as the GraphQL specification lays it out, given as an object or as JSON.
 
-    payload: dict[str, Any]
-    executed: bool = True
+    `executed` is False if it failed before it began.
+    """
+
+    def __init__(
+        self, payload: dict[str, Any] | None = None, *, executed: bool = True, json: bytes | None = None
+    ) -> None:
+        self.executed = executed
+        # What is given need not be made.
+        self.__dict__ |= {name: each for name, each in (("payload", payload), ("json", json)) if each is not None}
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        return orjson.loads(self.json)
 
     @cached_property
     def json(self) -> bytes:

@@ -13,6 +13,9 @@ log = logging.getLogger("ecs.errors")
 
 MASKED = "Something went wrong on the server. The log has the details under error id {id}."
 
+# What GraphQL says of a fault repeats what was sent, with each of many faults anew.
+LONGEST = 1000
+
 # A suggestion tells names that the client did not ask for.
 SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 
@@ -49,9 +52,13 @@ def classify(error: GraphQLError, cause: BaseException | None, otherwise: str) -
         case SocietyError() if not isinstance(cause, Internal):
             return cause.code, error.message
         case None if concerns_request(error):
-            return otherwise, SUGGESTION.sub("", error.message)
+            return otherwise, shorten(SUGGESTION.sub("", error.message))
         case _:
             return Internal.code, mask(cause or error)
+
+
+def shorten(message: str) -> str:
+    return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
 
 
 def concerns_request(error: GraphQLError) -> bool:

@@ -1,12 +1,10 @@
 """Executes operations: a query or a mutation for its one answer, a subscription for as many as there are events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any
 
-import strawberry
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -20,47 +18,127 @@ from graphql.execution import Executor
 from strawberry.types.execution import PreExecutionError
 
 from graph.errors import BadInput, DeadlineExceeded, SocietyError
+from resolvers.cache import Moment, name_answer
 from resolvers.context import Context
 from schema.answer import Answer
-from schema.document import check_kind, parse_document, select_operation, validate
+from schema.document import TooCostly, check_kind, parse_document, select_operation, validate
 from schema.errors import format_error
+from schema.observer import Observer, Operation
 from schema.root import Schema
 from schema.sharing import Sharing, selection_of
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a client asks to have executed."""
-
-    document: str
-    variables: dict[str, Any] | None = None
-    name: str | None = None
-    hash: str | None = None
+# Holds one of the turns that there are at a time.
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+# Charges the client for an operation of that cost. Raises SocietyError.
+Charge = Callable[[int], Awaitable[None]]
 
 
 async def execute(
-    schema: strawberry.Schema,
+    schema: Schema,
     operation: Operation,
     context: Context,
     *,
     deadline: float,
     only_queries: bool = False,
+    may_write: bool = True,
+    charge: Charge | None = None,
 ) -> Answer:
     """Executes an operation within `deadline` seconds; whatever goes wrong becomes part of the answer.
 
-    Raises NotAllowed for a mutation where only queries are taken.
+    Raises NotAllowed for a mutation where only queries are taken, Forbidden for one of a caller who may not write,
+    and what `charge` raises.
     """
+    observer = schema.observer
+    permitted = {"only_queries": only_queries, "may_write": may_write}
+    if observer is None:
+        return await attempt(schema, operation, context, deadline, charge, **permitted)
+    began = observer.begin(operation)
+    answer = None
+    try:
+        answer = await attempt(schema, operation, context, deadline, charge, **permitted)
+        return answer
+    finally:
+        observer.end(began, operation, context, answer)
+
+
+async def attempt(
+    schema: Schema,
+    operation: Operation,
+    context: Context,
+    deadline: float,
+    charge: Charge | None,
+    *,
+    only_queries: bool,
+    may_write: bool,
+) -> Answer:
+    """Executes an operation that nobody watches; see `execute`."""
     try:
         selected = select_operation(parse_document(operation.document), operation.name)
-        check_kind(selected, only_queries=only_queries)
+        check_kind(selected, only_queries=only_queries, may_write=may_write)
+        cost = measure(schema, operation)
+        if charge:
+            await charge(cost)
         async with asyncio.timeout(deadline) as context.timeout:
-            result = await run(schema, operation, context)
+            if selected.operation is OperationType.QUERY and context.moment:
+                answer = await recall(schema, operation, context, context.moment)
+            else:
+                answer = await run(schema, operation, context)
+        return tell(schema, answer, cost) if operation.tells_cost else answer
+    except TooCostly as error:
+        return excess(error)
     except GraphQLError as error:
         return rejection([error], otherwise="GRAPHQL_PARSE_FAILED")
     except BadInput as error:
         return failure(error)
     except TimeoutError:
         return failure(DeadlineExceeded(f"The request took longer than {deadline:g} s. Ask for less, or try again."))
+
+
+def measure(schema: Schema, operation: Operation) -> int:
+    """Gives what an operation costs. Raises TooCostly."""
+    if schema.meter is None:
+        return 0
+    return schema.meter.check(operation.document, operation.name, operation.variables)
+
+
+def tell(schema: Schema, answer: Answer, cost: int) -> Answer:
+    """Adds to an answer what it cost."""
+    if schema.meter is None:
+        return answer
+    told = {"cost": {"requested": cost, "limit": schema.meter.limits.cost}}
+    return Answer({**answer.payload, "extensions": told}, executed=answer.executed)
+
+
+def excess(error: TooCostly) -> Answer:
+    """Answers an operation that asks for too much."""
+    payload = failure(error).payload
+    if error.cost:
+        payload["errors"][0]["extensions"]["cost"] = error.cost
+        payload["extensions"] = {"cost": error.cost}
+    return Answer(payload, executed=False)
+
+
+async def recall(schema: Schema, operation: Operation, context: Context, moment: Moment) -> Answer:
+    """Answers a query with what was answered before, if that still holds."""
+    name = name_answer(schema.edition, operation.document, operation.name, variables=operation.variables)
+    if name is None:
+        return await run(schema, operation, context)
+    if json := await moment.find(name):
+        return Answer(json=json)
+    answer = await run(schema, operation, context)
+    if answer.executed and "errors" not in answer.payload:
+        moment.keep(name, answer.json)
+    return answer
+
+
+async def run(schema: Schema, operation: Operation, context: Context) -> Answer:
+    """Executes an operation by its plan if it has one, else by graphql-core."""
+    document, name, variables = operation.document, operation.name, operation.variables
+    result: Any = None
+    if schema.planner:
+        result = await schema.planner.execute(document, name, variables, context.loaders)
+    if result is None:
+        result = await schema.execute(document, variables, context, operation_name=name)
     errors = result.errors or []
     if isinstance(result, PreExecutionError):
         return rejection(errors, otherwise="GRAPHQL_VALIDATION_FAILED")
@@ -70,44 +148,42 @@ async def execute(
     return response(result.data, errors)
 
 
-async def run(schema: strawberry.Schema, operation: Operation, context: Context) -> Any:
-    """Executes an operation by its plan if it has one, else by graphql-core."""
-    document, name, variables = operation.document, operation.name, operation.variables
-    if isinstance(schema, Schema) and schema.planner:
-        result = await schema.planner.execute(document, name, variables, context.loaders)
-        if result is not None:
-            return result
-    return await schema.execute(document, variables, context, operation_name=name)
-
-
 def subscribe(
-    schema: strawberry.Schema,
+    schema: Schema,
     operation: Operation,
     make_context: Callable[[], Context],
     *,
     deadline: float,
     sharing: Sharing,
     only_queries: bool = False,
+    may_write: bool = True,
+    turn: Turn = nullcontext,
+    charge: Charge | None = None,
 ) -> AsyncGenerator[Answer]:
     """Executes an operation of any kind and yields its answers, the only one or those of a subscription as they come.
 
     An answer that was not executed is the last one: the operation never began, or its source of events failed.
-    A query or a mutation has `deadline` seconds, a subscription no end. Whoever stops early closes the generator.
+    A query or a mutation has `deadline` seconds, a subscription no end; it is executed within a `turn` and costs a
+    `charge`, which may raise SocietyError. Whoever stops early closes the generator.
     Subscriptions with the same `sharing` whose sources yield the same object share its answer.
 
-    Raises NotAllowed, at once, for a mutation where only queries and subscriptions are taken.
+    Raises NotAllowed, at once, for a mutation where only queries and subscriptions are taken, and Forbidden for one
+    of a caller who may not write.
     """
     try:
         document = parse_document(operation.document)
         selected = select_operation(document, operation.name)
-        check_kind(selected, only_queries=only_queries, streaming=True)
+        check_kind(selected, only_queries=only_queries, may_write=may_write, streaming=True)
+        measure(schema, operation)
+    except TooCostly as error:
+        return only(excess(error))
     except GraphQLError as error:
         return only(rejection([error], otherwise="GRAPHQL_PARSE_FAILED"))
     except BadInput as error:
         return only(failure(error))
     if selected.operation is OperationType.SUBSCRIPTION:
-        return follow(schema._schema, document, operation, make_context, sharing)
-    return execute_once(schema, operation, make_context, deadline)
+        return follow(schema._schema, document, operation, make_context, sharing, schema.observer)
+    return execute_once(schema, operation, make_context, deadline, turn, charge)
 
 
 async def only(answer: Answer) -> AsyncGenerator[Answer]:
@@ -115,9 +191,19 @@ async def only(answer: Answer) -> AsyncGenerator[Answer]:
 
 
 async def execute_once(
-    schema: strawberry.Schema, operation: Operation, make_context: Callable[[], Context], deadline: float
+    schema: Schema,
+    operation: Operation,
+    make_context: Callable[[], Context],
+    deadline: float,
+    turn: Turn,
+    charge: Charge | None,
 ) -> AsyncGenerator[Answer]:
-    yield await execute(schema, operation, make_context(), deadline=deadline)
+    try:
+        async with turn():
+            answer = await execute(schema, operation, make_context(), deadline=deadline, charge=charge)
+    except SocietyError as error:
+        answer = failure(error)
+    yield answer
 
 
 async def follow(
@@ -126,6 +212,7 @@ async def follow(
     operation: Operation,
     make_context: Callable[[], Context],
     sharing: Sharing,
+    observer: Observer | None,
 ) -> AsyncGenerator[Answer]:
     """Yields a subscription's answers, one for each event of its source."""
     if errors := validate(schema, document):
@@ -153,7 +240,10 @@ async def follow(
             async for event in events:
                 yield await sharing.share(selection, event, lambda event: answer_event(executor, event, make_context()))
     except Exception as error:
-        yield breakdown(error)
+        answer = breakdown(error)
+        if observer:
+            observer.fail(operation, answer)
+        yield answer
 
 
 async def answer_event(executor: Executor, event: Any, context: Context) -> Answer:
@@ -186,4 +276,5 @@ def breakdown(error: Exception) -> Answer:
 
 def failure(error: SocietyError) -> Answer:
     """Answers a request that never got to its operation."""
-    return Answer({"errors": [{"message": error.message, "extensions": {"code": error.code}}]}, executed=False)
+    extensions = {"code": error.code, **error.extensions}
+    return Answer({"errors": [{"message": error.message, "extensions": extensions}]}, executed=False)

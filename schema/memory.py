@@ -44,7 +44,9 @@ class RecalledMemory:
     recency: float = strawberry.field(
         description="How recently it came to mind: 1 for the latest; so far as relevance counts, no less than that."
     )
-    importance: float = strawberry.field(description="How important it is: 1 for the most important of all.")
+    importance: float = strawberry.field(
+        description="How important it is: 1 for the most important; so far as relevance counts, no less than that."
+    )
     relevance: float = strawberry.field(
         description="How well it fits what was asked: 1 for the best, 0 for not at all."
     )
@@ -55,7 +57,7 @@ class RecallWeights:
     recency: float | None = strawberry.field(default=1.0, description="How much it counts that it came to mind lately.")
     importance: float | None = strawberry.field(default=1.0, description="How much it counts that it is important.")
     relevance: float | None = strawberry.field(default=1.0, description="How much it counts that it fits.")
-    half_life: timedelta | None = absent("In which time recency halves; a day unless told.")
+    half_life: timedelta | None = absent("In which time recency halves; six hours unless told.")
 
 
 @strawberry.type(description="Figures over a whole list of memories.")

@@ -38,7 +38,7 @@ def mutation(change: type[Change], input: type, payload: Callable[..., Any], des
         except SocietyError as error:
             raise error.within("input") from error
         # What the payload leads to must be read anew.
-        info.context.loaders.clear()
+        info.context.renew()
         return payload(client_mutation_id=given.get("clientMutationId"), **result)
 
     said = strawberry.argument(description=f"What to write; its lists have {MOST_ITEMS} items at most.")
@@ -59,7 +59,7 @@ async def advance_time(self: Any, info: Request, input: AdvanceInput) -> Advance
         )
     except SocietyError as error:
         raise error.within("input") from error
-    info.context.loaders.clear()
+    info.context.renew()
     took = time.perf_counter() - started
     return AdvancePayload(client_mutation_id=given.get("clientMutationId"), took=took, **asdict(result))
 

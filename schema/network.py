@@ -6,7 +6,8 @@ import strawberry
 
 from graph.analytics import definitions
 from graph.analytics.definitions import DEFINITIONS, Measure
-from graph.neighbourhood import CLOSEST, MOST_HOPS, MOST_RADIUS, RELATIONSHIPS_EACH, WIDE
+from graph.neighbourhood import CLOSEST, MOST_RADIUS, RELATIONSHIPS_EACH, WIDE
+from graph.paths import MOST_HOPS
 from resolvers import network, society
 from resolvers.loaders import Step
 from schema.community import Community, CommunityAlgorithm
@@ -128,8 +129,9 @@ class AgentNetwork:
         find_suggestions,
         "Who is not tied to the agent but has acquaintances in common with it. Each of them counts the mean strength "
         "of its ties to the two (the stronger direction of each), divided by the logarithm of how many it is tied to, "
-        f"so that those whom everybody knows count little. Acquaintances are the agent's {CLOSEST} closest, and of "
-        f"theirs the {WIDE} closest. "
+        f"so that those whom everybody knows count little. Acquaintances are the agent's {CLOSEST} closest. "
+        f"Those with more than {WIDE} relationships count by how many these are, and for no one who has no other "
+        "acquaintance in common. "
         "(L. A. Adamic, E. Adar, Social Networks 25, 2003; weighted after T. Murata, S. Moriyasu, WI 2007)",
     )
     path_to: Path | None = answered(find_path, PATH)

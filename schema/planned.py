@@ -46,8 +46,9 @@ class Planner:
     `fallbacks` counts the operations that were left to graphql-core, by the reason.
     """
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, *, introspection: bool = True) -> None:
         self._schema = schema
+        self._introspection = introspection
         self.fallbacks: Counter[str] = Counter()
         self._prepare = lru_cache(maxsize=REMEMBERED)(self._prepare_anew)
         self._compile = lru_cache(maxsize=REMEMBERED)(self._compile_anew)
@@ -81,7 +82,7 @@ class Planner:
         conditions = Conditions()
         for part in (operation, *fragments.values()):
             visit(part, conditions)
-        errors = validate(self._schema._schema, parsed)
+        errors = validate(self._schema._schema, parsed, introspection=self._introspection)
         return Prepared(errors, operation, fragments, tuple(sorted(conditions.names)))
 
     def _leave(self, reason: str) -> None:

@@ -22,13 +22,17 @@ from graph.ingest.synthetic import seed_society
 from graph.migrations import applied
 from graph.migrations import migrate as run_migrations
 from schema.root import print_schema
-from server.app import connect_database
+from server.access import SCOPES
 from server.display import bars, err, fail, out, steps
 from server.doctor import diagnose
 from server.endpoints import Endpoints, endpoints
+from server.keys import make_key, write_line
 from server.serve import PATIENCE, ServeError
 from server.serve import serve as run_server
 from server.settings import Settings, SettingsError, load_settings
+from server.top import TopError, as_json, draw, look_once, watch
+from server.tracing import TracingError
+from server.worker import connect_database
 
 HELP = """The ECS Memory & Interaction System: societies of AI agents in a graph, served over GraphQL.
 
@@ -49,8 +53,16 @@ class Named(Enum):
     LES_MISERABLES = "les-miserables"
 
 
+class ScopeName(Enum):
+    """What keys allow."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
 Work = Callable[[Database, Settings], Awaitable[None]]
-EXPECTED = (SettingsError, EmbeddedError, ServeError, SocietyError)
+EXPECTED = (SettingsError, TopError, TracingError, EmbeddedError, ServeError, SocietyError)
 
 
 @contextmanager
@@ -199,9 +211,59 @@ def export_jsonl_command(
 
 
 @app.command()
+def key(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scope: Annotated[ScopeName, typer.Option(help="What it allows; each includes those before it.")] = ScopeName.READ,
+    until: Annotated[str | None, typer.Option(help="Its last day, such as 2027-12-31.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Make an API key: the key for the client, and the line by which the server knows it."""
+    made = make_key()
+    try:
+        line = write_line(name, SCOPES[scope.value], made, until)
+    except ValueError as error:
+        fail(f"{error}.")
+        raise typer.Exit(1) from None
+    if json:
+        typer.echo(orjson.dumps({"key": made, "line": line}).decode())
+    else:
+        typer.echo(f"Key, for {name} alone and shown only now:\n  {made}")
+        typer.echo(f"Line for the file of ECS_API_KEYS_FILE, or for ECS_API_KEYS:\n  {line}")
+
+
+@app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
     typer.echo(print_schema(), nl=False)
+
+
+@app.command()
+def top(
+    url: Annotated[str | None, typer.Option(help="Where the API or ECS_METRICS_PORT is; as set by default.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each look takes.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Look once, as JSON.")] = False,
+    key: Annotated[str | None, typer.Option(envvar="METRICS_KEY", help="A key of scope admin.")] = None,
+) -> None:
+    """Show what a running server does: rates, latencies, cache, connections, memory."""
+    with told_plainly():
+        if not (once or json):
+            watch(url or metrics_url(load_settings()), key, seconds)
+            return
+        report = look_once(url or metrics_url(load_settings()), key, seconds)
+    if json:
+        typer.echo(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2).decode())
+    else:
+        out.print(draw(report))
+
+
+def metrics_url(settings: Settings) -> str:
+    """Says where the settings put /metrics."""
+    host, port = (
+        (settings.metrics_host, settings.metrics_port) if settings.metrics_port else (settings.host, settings.port)
+    )
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -12,10 +13,11 @@ from graph.database import Database
 from graph.errors import SocietyError
 from graph.migrations import INDEXES, MIGRATIONS, applied
 from resolvers import valkey
-from server.app import connect_database
+from server.authentication import make_access_control
 from server.endpoints import Endpoints
 from server.graphiql import STATIC
-from server.settings import Settings, reveal
+from server.settings import Settings, SettingsError, reveal
+from server.worker import connect_database
 
 PACKAGES = ("strawberry-graphql", "graphql-core", "starlette", "uvicorn", "neo4j", "redis")
 KERNEL = """
@@ -77,6 +79,7 @@ async def diagnose(found: Endpoints) -> Diagnosis:
             url = settings.database_login()[0]
             diagnosis.add("Neo4j", False, f"{url}: {error.message}", "Start it, or correct ECS_DATABASE_URL.")
     await look_at_redis(settings, diagnosis)
+    await look_at_access(settings, diagnosis)
     for page in ("GraphiQL", "Explorer"):
         built = (STATIC / page.lower() / "index.html").is_file()
         diagnosis.add(page, built, "built" if built else "not built", "Build it with `make web`.")
@@ -113,6 +116,25 @@ async def look_at_redis(settings: Settings, diagnosis: Diagnosis) -> None:
     answers = await valkey.answers(redis)
     await redis.aclose()
     diagnosis.add("Redis", answers, "answers" if answers else "does not answer", "Start it, or correct ECS_REDIS_URL.")
+
+
+async def look_at_access(settings: Settings, diagnosis: Diagnosis) -> None:
+    """Says who is let in, and whether the keys that verify tokens can be had."""
+    try:
+        control = make_access_control(settings)
+    except SettingsError as error:
+        diagnosis.add("Access", False, error, "Correct the setting.")
+        return
+    if control is None or not control.authenticates:
+        diagnosis.add("Access", True, "everybody, on this machine only")
+        return
+    if control.keys:
+        good, expired = control.keys.count(time.time())
+        diagnosis.add("API keys", good > 0, f"{good} good, {expired} expired", "Make one with `ecs key`.")
+    if control.tokens:
+        fault = await control.tokens.look()
+        diagnosis.add("Tokens", not fault, fault or "their keys are at hand", "Correct ECS_JWT_JWKS, or its server.")
+        await control.close()
 
 
 def addresses(found: Endpoints) -> dict[str, str | None]:

@@ -1,9 +1,11 @@
 """GraphiQL and the explorer in the browser: the pages that web/ builds, their assets, and what stands in for them."""
 
 import os
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount
@@ -33,7 +35,6 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     # The same address answers GraphQL to everything that is no browser.
     "Vary": "Accept",
-    "X-Content-Type-Options": "nosniff",
 }
 
 NOT_BUILT = """<!doctype html>
@@ -109,6 +110,7 @@ class Assets(StaticFiles):
         return response
 
 
-def mount_assets(static: Path = STATIC) -> Mount:
+def mount_assets(static: Path = STATIC, *, middleware: Sequence[Middleware] = ()) -> Mount:
     """Returns the route of everything the built pages load, for all pages together."""
-    return Mount("/static/assets", Assets(directory=static / "assets", check_dir=False), name="assets")
+    assets = Assets(directory=static / "assets", check_dir=False)
+    return Mount("/static/assets", assets, name="assets", middleware=middleware)

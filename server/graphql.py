@@ -5,54 +5,35 @@ before execution is answered with 400 to clients that take application/graphql-r
 to those that only know application/json. Clients that like text/event-stream best get a stream of events.
 """
 
-import re
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
-from typing import Any
+from contextlib import nullcontext
 
-import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError
+from graph.errors import SocietyError
 from resolvers.context import Context
 from resolvers.documents import Documents
 from schema.answer import Answer
-from schema.document import NotAllowed
-from schema.execution import Operation, execute, failure, subscribe
+from schema.execution import Operation, Turn, execute, subscribe
 from schema.root import Schema
 from schema.sharing import Sharing
+from server.admission import ADMISSION, Admission
 from server.graphiql import graphiql_page, wants_page
-from server.sse import EVENT_STREAM, EventStream
-
-RESPONSE_JSON = "application/graphql-response+json"
-PLAIN_JSON = "application/json"
-
-LARGEST_BODY = 1_048_576
-STATUS = {DeadlineExceeded.code: 504, Internal.code: 500}
-
-WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-
-# What a request may hold beside the document.
-PARAMETERS = (
-    ("variables", dict, "a JSON object"),
-    ("extensions", dict, "a JSON object"),
-    ("operationName", str, "a string"),
-)
-
-
-class HttpError(Exception):
-    """A request that is no GraphQL request: the status and the reason."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = headers or {}
+from server.headers import headers_of
+from server.requests import LARGEST_BODY, HttpError, complete, negotiate, read_operation
+from server.responses import refuse, reject, respond
+from server.sse import EVENT_STREAM, EventStream, until_lapsed
+from server.statuses import PLAIN_JSON, RESPONSE_JSON, Statuses
 
 
 class GraphQLEndpoint:
-    """Answers GraphQL requests of one schema. `make_context` gives each request its loaders."""
+    """Answers GraphQL requests of one schema. `make_context` gives each request its loaders.
+
+    `turn` is what an operation that is answered as a stream is executed within. Browsers get GraphiQL if `graphiql`.
+    `precise` chooses the statuses of the specification's newer edition.
+    """
 
     def __init__(
         self,
@@ -61,38 +42,62 @@ class GraphQLEndpoint:
         *,
         deadline: float,
         documents: Documents | None = None,
+        turn: Turn = nullcontext,
+        largest_body: int = LARGEST_BODY,
+        graphiql: bool = True,
+        precise: bool = False,
     ) -> None:
         self._schema = schema
         self._make_context = make_context
         self._deadline = deadline
+        self._turn = turn
+        self._largest_body = largest_body
         self._documents = documents or Documents(None)
         self._sharing = Sharing()
+        self._graphiql = graphiql
+        self._statuses = Statuses(precise)
 
-    async def answer(self, request: Request) -> Response:
-        if wants_page(request):
-            return graphiql_page(request)
-        media = negotiate(", ".join(request.headers.getlist("accept")))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._graphiql and scope["method"] != "POST" and wants_page(request := Request(scope)):
+            response = graphiql_page(request)
+        else:
+            response = await self._answer(scope, receive)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers = headers_of(scope)
+        media = negotiate(headers.get(b"accept", b""))
         if media is None:
             return reject(
                 HttpError(406, f"Accept: this address answers {RESPONSE_JSON}, {PLAIN_JSON} or {EVENT_STREAM}."),
                 PLAIN_JSON,
+                self._statuses,
             )
+        only_queries = scope["method"] != "POST"
         try:
-            operation = await complete(self._documents, await read_operation(request))
+            operation = await read_operation(scope, receive, self._largest_body)
+            operation = await complete(self._documents, operation)
+            admission: Admission | None = scope.get(ADMISSION)
             if media == EVENT_STREAM:
-                return EventStream(self._subscribe(operation, only_queries=request.method != "POST"))
+                answers = self._subscribe(operation, admission, only_queries=only_queries)
+                return EventStream(until_lapsed(answers, admission) if admission else answers)
             answer = await execute(
                 self._schema,
                 operation,
                 self._make_context(),
                 deadline=self._deadline,
-                only_queries=request.method != "POST",
+                only_queries=only_queries,
+                may_write=admission is None or admission.may_write,
+                charge=admission.charge_for if admission else None,
             )
         except (HttpError, SocietyError) as error:
-            return refuse(error, media)
-        return respond(answer, media)
+            return refuse(error, media, self._statuses)
+        response = respond(answer, media, self._statuses)
+        return response.compressed() if b"gzip" in headers.get(b"accept-encoding", b"") else response
 
-    def _subscribe(self, operation: Operation, *, only_queries: bool) -> AsyncGenerator[Answer]:
+    def _subscribe(
+        self, operation: Operation, admission: Admission | None, *, only_queries: bool
+    ) -> AsyncGenerator[Answer]:
         return subscribe(
             self._schema,
             operation,
@@ -100,132 +105,7 @@ class GraphQLEndpoint:
             deadline=self._deadline,
             sharing=self._sharing,
             only_queries=only_queries,
+            may_write=admission is None or admission.may_write,
+            turn=self._turn,
+            charge=admission.charge_for if admission else None,
         )
-
-
-def respond(answer: Answer, media: str) -> Response:
-    """Writes an answer; clients of plain JSON read from the body, not from the status, how it went."""
-    try:
-        body = answer.json
-    except BadInput as error:
-        return respond(failure(error), media)
-    if answer.executed or media == PLAIN_JSON:
-        return write(body, media, 200)
-    return write(body, media, STATUS.get(answer.payload["errors"][0]["extensions"]["code"], 400))
-
-
-def refuse(error: HttpError | SocietyError, media: str) -> Response:
-    """Answers a request whose operation did not get as far as to be executed."""
-    match error:
-        case HttpError():
-            return reject(error, media)
-        case NotAllowed():
-            return reject(HttpError(405, error.message, {"Allow": "POST"}), media)
-        case _:
-            return respond(failure(error), PLAIN_JSON if media == EVENT_STREAM else media)
-
-
-def reject(error: HttpError, media: str) -> Response:
-    """Refuses what is no GraphQL request, with a status also where a stream of events was asked for."""
-    media = PLAIN_JSON if media == EVENT_STREAM else media
-    return write(failure(BadInput(error.message)).json, media, error.status, error.headers)
-
-
-def write(body: bytes, media: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status, {"Content-Type": f"{media}; charset=utf-8", "Vary": "Accept"} | (headers or {}))
-
-
-def negotiate(accept: str) -> str | None:
-    """Chooses the media type of the response: the one that the client likes best, the first of equals."""
-    if not accept:
-        return PLAIN_JSON
-    qualities = dict(map(read_range, accept.lower().split(",")))
-
-    def quality(media: str) -> float:
-        # The most specific range that matches is the one that counts.
-        return next((qualities[each] for each in (media, "application/*", "*/*") if each in qualities), 0.0)
-
-    named = [each for each in qualities if each in {RESPONSE_JSON, PLAIN_JSON, EVENT_STREAM}]
-    best = max([*named, PLAIN_JSON, RESPONSE_JSON], key=quality)
-    return best if quality(best) else None
-
-
-def read_range(text: str) -> tuple[str, float]:
-    """Reads a media range and how much the client likes it; parameters other than q are ignored."""
-    name, *parameters = (part.strip() for part in text.split(";"))
-    weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-    return name, float(weight) if WEIGHT.fullmatch(weight) else 1.0
-
-
-async def read_operation(request: Request) -> Operation:
-    """Reads what a request asks to have executed. Raises HttpError."""
-    if request.method == "POST":
-        check_headers(request)
-        return to_operation(decode(await read_body(request), what="body"))
-    parameters: dict[str, Any] = dict(request.query_params)
-    for name in ("variables", "extensions"):
-        if name in parameters:
-            parameters[name] = decode(parameters[name].encode(), what=name)
-    return to_operation(parameters)
-
-
-def check_headers(request: Request) -> None:
-    media, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    if media.strip() != PLAIN_JSON:
-        raise HttpError(415, f"Content-Type: send the request as {PLAIN_JSON}.")
-    charset = parameters.partition("charset=")[2].strip(' "')
-    if charset not in {"", "utf-8", "utf8"}:
-        raise HttpError(415, "Content-Type: the charset must be utf-8.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HttpError(415, "Content-Encoding: send the request uncompressed.", {"Accept-Encoding": "identity"})
-
-
-async def read_body(request: Request) -> bytes:
-    """Reads the body, no more of it than is taken."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise HttpError(413, f"body: {LARGEST_BODY} bytes at most. Send several requests.")
-    except ClientDisconnect:
-        raise HttpError(400, "body: cut short.") from None
-    return bytes(body)
-
-
-def decode(text: bytes, *, what: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except ValueError as error:
-        raise HttpError(400, f"{what}: not JSON: {error}.") from None
-
-
-def to_operation(request: Any) -> Operation:
-    """Checks a request's parameters, by the names that the specification gives them."""
-    if not isinstance(request, dict):
-        raise HttpError(400, "body: must be a JSON object with the member query.")
-    for name, kind, said in PARAMETERS:
-        value = request.get(name)
-        if value is not None and not isinstance(value, kind):
-            raise HttpError(400, f"{name}: must be {said}.")
-    document, hash = request.get("query"), read_hash(request.get("extensions"))
-    if not isinstance(document, str) and (document is not None or hash is None):
-        raise HttpError(400, "query: must be the text of a GraphQL document.")
-    return Operation(document or "", request.get("variables"), request.get("operationName"), hash)
-
-
-def read_hash(extensions: dict[str, Any] | None) -> str | None:
-    """Reads the name of a persisted query, if a request has one."""
-    match (extensions or {}).get("persistedQuery"):
-        case None:
-            return None
-        case {"version": 1, "sha256Hash": str(hash)} if re.fullmatch(r"[0-9A-Za-z_:-]{1,128}", hash):
-            return hash
-        case _:
-            raise HttpError(400, "extensions.persistedQuery: must have version 1 and the SHA-256 as sha256Hash.")
-
-
-async def complete(documents: Documents, operation: Operation) -> Operation:
-    """Finds the document that an operation names. Raises SocietyError."""
-    text = operation.document or (None if operation.hash else "")
-    return replace(operation, document=await documents.find(text, operation.hash))

@@ -19,10 +19,16 @@ MemoryReport = Callable[[], tuple[Usage, bool]]
 
 
 class Health:
-    """Answers the health routes. A check says whether its part answers; None stands for a part not configured."""
+    """Answers the health routes. A check says whether its part answers; None stands for a part not configured.
 
-    def __init__(self, database: Check, redis: Check | None, memory: MemoryReport) -> None:
+    `is_open` says whether the circuit to the database is.
+    """
+
+    def __init__(
+        self, database: Check, redis: Check | None, memory: MemoryReport, is_open: Callable[[], bool] | None = None
+    ) -> None:
         self._database = database
+        self._is_open = is_open
         self._redis = redis
         self._memory = memory
 
@@ -47,6 +53,8 @@ class Health:
 
     async def _components(self) -> dict[str, dict[str, Any]]:
         database, redis = await asyncio.gather(probe(self._database), probe(self._redis))
+        if self._is_open:
+            database["circuit"] = "open" if self._is_open() else "closed"
         return {"database": database, "redis": redis}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -92,6 +93,15 @@ def plain(row: Any) -> dict[str, Any]:
 
 def json_response(content: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+async def refuse_address(_: Request, error: Exception) -> Response:
+    """Answers that nothing is there, or nothing for this method."""
+    if not isinstance(error, HTTPException) or error.status_code != 405:
+        return refuse(404, NotFound.code, "There is nothing at this address.")
+    refusal = refuse(405, BadInput.code, "This address takes no requests of this method.")
+    refusal.headers.update(error.headers or {})
+    return refusal
 
 
 def refuse(status: int, code: str, message: str) -> Response:

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import http.client
-import logging
 import multiprocessing
 import os
 import signal
@@ -12,7 +10,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -26,18 +26,26 @@ from graph.database import Database
 from graph.embedded.servers import AlreadyRunning, find_running
 from graph.ingest.les_miserables import demo_society
 from graph.migrations import migrate
-from server.app import connect_database, create_app
+from server.app import create_app
+from server.authentication import make_access_control, read_proxies
 from server.display import err, out, steps
 from server.endpoints import Endpoints, Progress, endpoints
-from server.graphql import LARGEST_BODY
-from server.settings import Settings, load_documents, reveal, unknown_settings
+from server.heartbeat import is_alive
+from server.logs import set_up_logs
+from server.scrape import served_apart, shared_directory
+from server.settings import Settings, load_documents, load_settings, reveal, unknown_settings
+from server.worker import connect_database
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Any]]
 
 GRACE = 5
+# Of that, for what is still to be said to those whom the database does not answer.
+FAREWELL = 1
 # Objects of the youngest generation, then collections of it and of the next.
 COLLECTED_AFTER = (20_000, 20, 50)
 PATIENCE = 30.0
+# Seconds after which a worker that does not answer its parent is replaced; whoever asked it waits as long.
+HUNG_AFTER = 12
 IS_EMPTY = "RETURN NOT EXISTS { (n) WHERE NOT n:Migration } AS empty"
 
 
@@ -53,6 +61,8 @@ def serve(settings: Settings) -> None:
     for name in unknown_settings():
         err.print(f"warning: {name} is no setting of this program; see README.md", style="yellow")
     load_documents(settings.trusted_documents)
+    make_access_control(settings)
+    read_proxies(settings)
     if not settings.database_url and (running := find_running(settings.data_dir)):
         raise AlreadyRunning(settings.data_dir, running)
     with ended_by_signals(), listening(settings) as listener, ExitStack() as stack:
@@ -60,7 +70,23 @@ def serve(settings: Settings) -> None:
             found = stack.enter_context(endpoints(settings, say, train_aot=True, join=False))
             asyncio.run(prepare(found, say))
             say("Starting the API")
+        os.environ["ECS_METRICS_DIR"] = str(directory := stack.enter_context(shared_directory()))
+        if settings.metrics_port:
+            stack.enter_context(serving_metrics(directory, settings.metrics_host, settings.metrics_port))
         run(found, listener)
+
+
+@contextmanager
+def serving_metrics(directory: Path, host: str, port: int) -> Iterator[None]:
+    """Answers Prometheus on a port of its own. Raises ServeError if that is taken."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(served_apart(directory, host, port))
+        except OSError as error:
+            raise ServeError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Set ECS_METRICS_PORT or ECS_METRICS_HOST to others."
+            ) from None
+        yield
 
 
 @contextmanager
@@ -97,7 +123,19 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
                 f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
                 "Stop what uses the port, or set ECS_PORT (or ECS_HOST) to another."
             ) from None
+        check_exposure(settings, listener.getsockname()[0])
         yield listener
+
+
+def check_exposure(settings: Settings, address: str) -> None:
+    """Raises ServeError where others could reach the API and nobody would ask who they are."""
+    bound = ip_address(address.partition("%")[0])
+    bound = getattr(bound, "ipv4_mapped", None) or bound
+    if not bound.is_loopback and not settings.authenticates:
+        raise ServeError(
+            f"ECS_HOST: {settings.host or address} can be reached from other machines, and callers need not show who "
+            "they are. Set ECS_API_KEYS (`ecs key` makes one), ECS_API_KEYS_FILE or ECS_JWT_…, or listen on 127.0.0.1."
+        )
 
 
 async def prepare(found: Endpoints, say: Progress) -> None:
@@ -121,19 +159,29 @@ def run(found: Endpoints, listener: socket.socket) -> None:
     """Runs the API's workers until a signal ends them."""
     settings = found.settings
     export(settings)
+    set_up_logs(settings.log_format)
     config = uvicorn.Config(
         "server.serve:create_worker",
         factory=True,
         workers=settings.processes,
-        log_level="warning" if settings.log_level == "info" else settings.log_level,
-        access_log=settings.log_level == "debug",
+        # Below info the messages of sockets are logged, and the credentials in them.
+        log_level={"debug": "info", "info": "warning"}.get(settings.log_level, settings.log_level),
+        access_log=False,
+        # What uvicorn says goes where everything else goes.
+        log_config=None,
         timeout_graceful_shutdown=GRACE,
+        # A worker that gets little of the CPU answers late, above all while it starts, and would be killed for it.
+        timeout_worker_healthcheck=HUNG_AFTER,
         server_header=False,
-        ws_max_size=LARGEST_BODY,
+        # Whose word on the client's address is taken, ECS_TRUSTED_PROXIES says.
+        proxy_headers=False,
+        ws_max_size=settings.max_body,
         # Compression halves how many events a worker sends.
         ws_per_message_deflate=False,
     )
     threading.Thread(target=announce, args=(found,), daemon=True).start()
+    if found.embedded:
+        found.embedded.supervise()
     if settings.processes > 1:
         Multiprocess(config, [listener]).run()
     else:
@@ -158,9 +206,10 @@ def create_worker() -> Starlette:
     """Makes the application; a worker ends when the process that started it is gone."""
     if parent := multiprocessing.parent_process():
         threading.Thread(target=follow, args=(parent,), daemon=True).start()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load_settings()
+    set_up_logs(settings.log_format)
     gc.set_threshold(*COLLECTED_AFTER)
-    app = create_app()
+    app = create_app(settings)
     app.router.lifespan_context = until_signalled(app.router.lifespan_context)
     return app
 
@@ -178,7 +227,9 @@ def until_signalled(lifespan: Lifespan) -> Lifespan:
                 before = signal.getsignal(each)
 
                 def stop(number: int, frame: FrameType | None, before: Any = before) -> None:
-                    loop.call_soon_threadsafe(app.state.events.dismiss)
+                    loop.call_soon_threadsafe(app.state.worker.events.dismiss)
+                    # Who waits for longer than that is told so, instead of being cut off.
+                    loop.call_soon_threadsafe(loop.call_later, GRACE - FAREWELL, app.state.worker.database.breaker.open)
                     before(number, frame)
 
                 signal.signal(each, stop)
@@ -197,7 +248,7 @@ def announce(found: Endpoints) -> None:
     """Waits until the API answers, then says where everything is."""
     settings = found.settings
     url = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
-    if not wait_for(lambda: alive(settings), PATIENCE):
+    if not wait_for(lambda: is_alive(settings.host, settings.port), PATIENCE):
         return
     if found.embedded:
         found.embedded.publish(api_url=url)
@@ -210,18 +261,6 @@ def announce(found: Endpoints) -> None:
         table.add_row("Data", str(settings.data_dir))
         table.add_row("Password of both", str(found.running.password_file))
     out.print(Panel(table, title="Ready", subtitle="Ctrl-C stops it", expand=False))
-
-
-def alive(settings: Settings) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    connection = http.client.HTTPConnection(host, settings.port, timeout=1)
-    try:
-        connection.request("GET", "/health/live")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

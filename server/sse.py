@@ -10,6 +10,7 @@ from starlette.types import Send
 from graph.errors import BadInput
 from schema.answer import Answer
 from schema.execution import failure
+from server.admission import Admission
 
 EVENT_STREAM = "text/event-stream"
 
@@ -56,6 +57,27 @@ async def write_events(answers: AsyncGenerator[Answer], keep_alive_after: float)
         async for answer in found:
             yield write_event(answer) if answer else KEEP_ALIVE
     yield COMPLETE
+
+
+async def until_lapsed(answers: AsyncGenerator[Answer], admission: Admission) -> AsyncGenerator[Answer]:
+    """Yields answers for as long as the client's credential holds, then the reason why there are no more."""
+    lapse = asyncio.ensure_future(admission.lapse())
+    async with aclosing(answers):
+        try:
+            while True:
+                waiting = asyncio.ensure_future(anext(answers, None))
+                try:
+                    await asyncio.wait((waiting, lapse), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    await end(waiting)
+                if lapse.done():
+                    yield failure(lapse.result())
+                    return
+                if (answer := waiting.result()) is None:
+                    return
+                yield answer
+        finally:
+            lapse.cancel()
 
 
 async def with_pauses(answers: AsyncIterator[Answer], seconds: float) -> AsyncGenerator[Answer | None]:

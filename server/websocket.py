@@ -1,22 +1,24 @@
 """GraphQL over WebSocket: the protocol graphql-transport-ws, several operations on one socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any, Never
 
 import orjson
 from starlette.responses import PlainTextResponse
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from graph.errors import BadInput
+from graph.errors import BadInput, SocietyError, Unavailable
 from resolvers.context import Context
 from resolvers.documents import Documents
 from schema.answer import Answer
-from schema.execution import Operation, breakdown, failure, subscribe
+from schema.execution import Operation, Turn, breakdown, failure, subscribe
 from schema.root import Schema
 from schema.sharing import Sharing
-from server.graphql import LARGEST_BODY, HttpError, complete, to_operation
+from server.admission import Admission
+from server.requests import LARGEST_BODY, HttpError, complete, to_operation
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -26,7 +28,8 @@ LONGEST_REASON = 123
 # How long a client that begins to read at last may take until it has read why the socket ends.
 FAREWELL = 10.0
 
-Authorize = Callable[[dict[str, Any] | None], None]
+# Gives what a socket is let in with, from its connection and the payload of connection_init; raises to refuse.
+Authorize = Callable[[Scope, dict[str, Any] | None], Awaitable[Admission | None]]
 
 
 class Closing(Exception):
@@ -38,16 +41,16 @@ class Closing(Exception):
         self.reason = reason.encode()[:LONGEST_REASON].decode(errors="ignore")
 
 
-def admit_all(payload: dict[str, Any] | None) -> None:
+async def admit_all(connection: Scope, payload: dict[str, Any] | None) -> None:
     """Lets every client in."""
 
 
 class GraphQLSocketEndpoint:
     """Serves sockets of one schema. `make_context` gives each operation, and each event, its loaders.
 
-    `authorize` is given the payload of connection_init and raises to refuse. `origins` are those of web pages on
+    `authorize` judges the handshake and the payload of connection_init. `origins` are those of web pages on
     other hosts that may connect. Times are in seconds: `init_timeout` until connection_init must have come,
-    `patience` for a client that does not read.
+    `patience` for a client that does not read. Queries and mutations are executed within a `turn`.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class GraphQLSocketEndpoint:
         init_timeout: float = 10.0,
         most_operations: int = 100,
         patience: float = 30.0,
+        turn: Turn = nullcontext,
+        largest_body: int = LARGEST_BODY,
     ) -> None:
         self.schema = schema
         self.make_context = make_context
@@ -72,6 +77,8 @@ class GraphQLSocketEndpoint:
         self.init_timeout = init_timeout
         self.most_operations = most_operations
         self.patience = patience
+        self.turn = turn
+        self.largest_body = largest_body
         self.sharing = Sharing()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -88,7 +95,7 @@ class GraphQLSocketEndpoint:
     def trusts(self, socket: WebSocket) -> bool:
         """Tells whether the page that connects, if it is one, may: browsers let any page open sockets anywhere."""
         origin = socket.headers.get("origin")
-        if origin is None or origin in self.origins:
+        if origin is None or origin in self.origins or "*" in self.origins:
             return True
         host = socket.headers.get("host", "").lower()
         return bool(host) and origin.lower().partition("://")[2] == host
@@ -102,6 +109,7 @@ class Conversation:
         self._socket = socket
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        self._admission: Admission | None = None
 
     async def hold(self) -> None:
         """Converses until one side ends it, then ends what still runs."""
@@ -119,6 +127,8 @@ class Conversation:
                 await self._initialise()
         except TimeoutError:
             raise Closing(4408, "Connection initialisation timeout") from None
+        if self._admission:
+            tasks.create_task(self._leave(self._admission))
         while True:
             match await self._receive():
                 case {"type": "connection_init"}:
@@ -136,14 +146,22 @@ class Conversation:
                 case {"type": "subscribe"}:
                     raise Closing(4401, "Unauthorized")
                 case {"type": "connection_init"} as message:
-                    self._admit(message.get("payload"))
+                    await self._admit(message.get("payload"))
                     return await self._send({"type": "connection_ack"})
 
-    def _admit(self, payload: dict[str, Any] | None) -> None:
+    async def _admit(self, payload: dict[str, Any] | None) -> None:
         try:
-            self._endpoint.authorize(payload)
+            self._admission = await self._endpoint.authorize(self._socket.scope, payload)
+        except Unavailable as error:
+            raise Closing(1013, error.message) from error
+        except SocietyError as error:
+            raise Closing(4403, f"Forbidden: {error.message}") from error
         except Exception as error:
             raise Closing(4403, "Forbidden") from error
+
+    async def _leave(self, admission: Admission) -> Never:
+        """Ends the socket when its credential no longer holds; clients may connect again with a new one."""
+        raise Closing(4403, f"Forbidden: {(await admission.lapse()).message}")
 
     async def _receive(self) -> dict[str, Any]:
         """Gives the next message, once its shape was checked; pings are answered. Raises Closing."""
@@ -151,7 +169,7 @@ class Conversation:
             event = await self._socket.receive()
             if event["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(event["code"])
-            message = read_message(event.get("text"))
+            message = read_message(event.get("text"), self._endpoint.largest_body)
             if message["type"] == "ping":
                 payload = {"payload": message["payload"]} if "payload" in message else {}
                 await self._send({"type": "pong"} | payload)
@@ -171,6 +189,8 @@ class Conversation:
         """Sends an operation's answers until it ends; a client that completes it cancels this."""
         last: dict[str, Any] = {"type": "complete", "id": id}
         try:
+            if self._admission:
+                await self._admission.charge()
             operation = await complete(self._endpoint.documents, operation)
             async with aclosing(self._answers(operation)) as answers:
                 async for answer in answers:
@@ -194,6 +214,9 @@ class Conversation:
             endpoint.make_context,
             deadline=endpoint.deadline,
             sharing=endpoint.sharing,
+            may_write=self._admission is None or self._admission.may_write,
+            turn=endpoint.turn,
+            charge=self._admission.charge_for if self._admission else None,
         )
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -224,13 +247,13 @@ def first(group: BaseExceptionGroup[Closing]) -> Closing:
     return first(reason) if isinstance(reason, BaseExceptionGroup) else reason
 
 
-def read_message(text: str | None) -> dict[str, Any]:
+def read_message(text: str | None, largest: int = LARGEST_BODY) -> dict[str, Any]:
     """Reads a message and checks its shape by its type. Raises Closing."""
     if text is None:
         raise Closing(4400, "Invalid message: binary; send text")
     data = text.encode()
-    if len(data) > LARGEST_BODY:
-        raise Closing(1009, f"Message too big: {LARGEST_BODY} bytes at most")
+    if len(data) > largest:
+        raise Closing(1009, f"Message too big: {largest} bytes at most")
     try:
         message = orjson.loads(data)
     except ValueError:

@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from graph.errors import SlowConsumer
 from schema.document import ParsedOnce
+from schema.root import Schema
 from server.graphql import GraphQLEndpoint
 from server.websocket import GraphQLSocketEndpoint
 
@@ -24,6 +25,9 @@ PATIENCE = 20
 
 class Tally:
     """What the subscriptions below did: how many run, how many contexts were made."""
+
+    # Nothing is cached.
+    moment = None
 
     def __init__(self) -> None:
         self.running = 0
@@ -120,7 +124,7 @@ class Subscription:
 
 
 def small_schema() -> Any:
-    return strawberry.Schema(Query, Mutation, Subscription, extensions=[ParsedOnce])
+    return Schema(Query, Mutation, Subscription, extensions=[ParsedOnce])
 
 
 @asynccontextmanager
@@ -143,7 +147,7 @@ async def small_app(tally: Tally, **options: Any) -> AsyncIterator[str]:
     schema = small_schema()
     endpoint = GraphQLSocketEndpoint(schema, tally.make_context, deadline=1.0, **options)
     http = GraphQLEndpoint(schema, tally.make_context, deadline=1.0)
-    routes = [Route("/graphql", http.answer, methods=["GET", "POST"]), WebSocketRoute("/graphql", endpoint.serve)]
+    routes = [Route("/graphql", http, methods=["GET", "POST"]), WebSocketRoute("/graphql", endpoint.serve)]
     app = Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=1)])
     async with serving(app) as (address, _):
         yield address

@@ -24,9 +24,10 @@ import numpy as np
 from graph.analytics.definitions import DAMPING, Measure
 from graph.analytics.engine import IGraph
 from graph.analytics.network import undirected
+from graph.analytics.processes import too_long
 from graph.analytics.snapshot import Snapshot
 from graph.database import Database
-from graph.errors import Internal, SocietyError
+from graph.errors import DeadlineExceeded, Internal, SocietyError
 
 log = logging.getLogger("ecs.analytics")
 
@@ -153,6 +154,8 @@ class GraphDataScience:
             return await self._fallback.compute(measure, snapshot)
         try:
             ((nodes, values),) = await self._run(f"gds.{call.algorithm}", call.text, name=projected.name)
+        except DeadlineExceeded:
+            raise too_long(self._deadline) from None
         except Internal as error:
             # The projection may have been dropped, or the algorithm may need more memory than the server has.
             log.warning("Graph Data Science fails, igraph goes on: %s", error.message)

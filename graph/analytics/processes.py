@@ -33,6 +33,14 @@ def follow_parent() -> None:
     os._exit(1)
 
 
+def too_long(seconds: float) -> DeadlineExceeded:
+    """Says that an analysis was ended, and what may be done about it."""
+    return DeadlineExceeded(
+        f"This analysis took longer than {seconds:g} s and was ended. "
+        "Ask for a cheaper one, or raise ECS_ANALYTICS_DEADLINE."
+    )
+
+
 class Worker:
     """One process, started at its first task."""
 
@@ -79,10 +87,7 @@ class Processes:
                     done = await worker.run(work, *arguments)
                 sound = True
             except TimeoutError:
-                raise DeadlineExceeded(
-                    f"This analysis took longer than {seconds:g} s and was ended. "
-                    "Ask for a cheaper one, or raise ECS_ANALYTICS_DEADLINE."
-                ) from None
+                raise too_long(seconds) from None
             except BrokenProcessPool:
                 raise Unavailable("The process that computed this analysis came to an end. Try again.") from None
             finally:

@@ -46,6 +46,7 @@ class CreateAgents(Change):
 
     parts: ClassVar[frozenset[Part]] = frozenset()
     merges: ClassVar[bool] = True
+    creates: ClassVar[bool] = True
 
     def __init__(self, records: list[Agent]) -> None:
         self.records = records

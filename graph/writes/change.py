@@ -36,9 +36,13 @@ class Part(Enum):
 
 @dataclass(slots=True)
 class Touched:
-    """Which parts of which agents a transaction may change; `all` stands for whatever there is."""
+    """Which parts of which agents a transaction may change; `all` stands for whatever there is.
+
+    `newcomers` says that there may be agents afterwards that were not there before.
+    """
 
     parts: dict[tuple[str, str], set[Part]] = field(default_factory=dict[tuple[str, str], set[Part]])
+    newcomers: bool = False
     all: bool = False
 
     def add(self, id: str, key: str, parts: Iterable[Part]) -> None:
@@ -116,12 +120,13 @@ class Change:
     A class of changes says how it is read from a client's input, what it touches, and how many of its changes
     are written at once. `merges` says that those that touch the same agent may be written together, in order.
     `parts` are what of its agents it may change; `spreads` says that it changes the relationships and interactions of
-    those who are tied to them as well.
+    those who are tied to them as well. `creates` says that it may bring agents into being.
     """
 
     merges: ClassVar[bool] = False
     parts: ClassVar[frozenset[Part]] = frozenset(Part)
     spreads: ClassVar[bool] = False
+    creates: ClassVar[bool] = False
 
     shape: Any = None
     request: Request | None = None

@@ -6,22 +6,23 @@ and don't end in a deadlock. Whoever holds an agent's lock alone writes what bel
 
 from collections.abc import Iterable, Sequence
 
-from graph.database import DIMENSION, Run
+from graph.database import DIMENSION, Run, collect
 from graph.errors import SocietyError
+from graph.ids import new_mark
 from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, tell_nobody
 from graph.writes.requests import claim, settle
 
 OWNERS = """
 UNWIND $ids AS id
 MATCH (m:Memory {id: id}) MATCH (a:Agent {id: m.agentId})
-RETURN id, a.key
+RETURN collect([id, a.key])
 """
-# Writing the same value takes the lock and changes nothing.
+# Writing takes the lock; the mark, a new one each time, tells who looks at it later that something changed.
 LOCK = """
 UNWIND $keys AS key
 MATCH (a:Agent {key: key})
-SET a._lock = 0
-RETURN a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->() }
+SET a._lock = $mark
+RETURN collect([a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->() }])
 """
 # Who has a part in what belongs to an agent.
 TIED = """
@@ -34,7 +35,7 @@ CALL (a) {
   UNION
   MATCH (a)<-[:TOWARD]-(:Interaction)<-[:INITIATED]-(o:Agent) RETURN o
 }
-RETURN DISTINCT o.id, o.key
+RETURN collect(DISTINCT [o.id, o.key])
 """
 
 
@@ -66,11 +67,11 @@ async def write_group(
 async def lock(run: Run, changes: Sequence[Change], max_agents: int, dimension: int) -> Known:
     """Locks every agent that the changes touch."""
     memories = list({id for change in changes for id in change.memories()})
-    owners = dict(await run(OWNERS, {"ids": memories})) if memories else {}
+    owners = dict(await collect(run, OWNERS, ids=memories)) if memories else {}
     keys = sorted({key for change in changes for key in change.agents()}.union(owners.values()))
-    agents = [KnownAgent(*row) for row in await run(LOCK, {"keys": keys})] if keys else []
+    agents = [KnownAgent(*row) for row in await collect(run, LOCK, keys=keys, mark=new_mark())] if keys else []
     # What was there before the locks were taken may be gone by now.
-    owners = dict(await run(OWNERS, {"ids": memories})) if owners else {}
+    owners = dict(await collect(run, OWNERS, ids=memories)) if owners else {}
     return Known({agent.key: agent for agent in agents}, owners, max_agents, dimension)
 
 
@@ -78,6 +79,7 @@ async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: s
     """Says what changes may change, or may have changed when they were written before."""
     found, spreading = Touched(), list[str]()
     for change in changes:
+        found.newcomers |= change.creates
         if not change.parts:
             continue
         owners = [known.owners.get(id) for id in change.memories()]
@@ -89,7 +91,7 @@ async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: s
             found.add(agent.id, agent.key, change.parts)
             if change.spreads:
                 spreading.append(agent.id)
-    for id, key in await run(TIED, {"ids": spreading}) if spreading else ():
+    for id, key in await collect(run, TIED, ids=spreading) if spreading else ():
         found.add(id, key, (Part.RELATIONSHIPS, Part.INTERACTIONS))
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from graph.database import Run
+from graph.database import Run, collect
 from graph.dynamics import cypher_energy_after, cypher_tie_after
 from graph.events import Event, EventKind
 from graph.forms import new_record
@@ -34,7 +34,7 @@ WITH n, r, datetime(r.last) AS last, {
 SET n.strength = s[0], n.trust = s[1], n.strengthAt = datetime({{epochMillis: s[2]}}),
     n.interactionCount = n.interactionCount + r.count,
     n.lastInteractionAt = CASE WHEN n.lastInteractionAt > last THEN n.lastInteractionAt ELSE last END
-RETURN [{projection(Relationship)}]
+RETURN collect([{projection(Relationship)}])
 """
 # The first interaction that is known of tells what the agent's clock says.
 SPEND_ENERGY = f"""
@@ -92,7 +92,7 @@ class RecordInteractions(Change):
         await run(table.create, {"rows": [table.values(record) for record in records]})
         ties, moments = gather(records, known)
         rows = [tie.row(*pair) for pair, tie in ties.items()]
-        moved = [to_relationship(row) for (row,) in await run(MOVE_TIES, {"rows": rows} | DEFAULTS)]
+        moved = map(to_relationship, await collect(run, MOVE_TIES, rows=rows, **DEFAULTS))
         await run(SPEND_ENERGY, {"rows": list(moments.items())})
         found = {(tie.source_id, tie.target_id): tie for tie in moved}
         return [outcome(change, found, known) for change in changes]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from graph.checks import check_dimension, identifier
-from graph.database import Row, Run
+from graph.database import Row, Run, collect
 from graph.errors import BadInput
 from graph.events import Event, EventKind
 from graph.forms import FORMS, new_record
@@ -32,7 +32,7 @@ CALL (r) {{
     DETACH DELETE n
     RETURN row
 }}
-RETURN r[0], row
+RETURN collect([r[0], row])
 """
 UPDATE = f"""
 UNWIND $rows AS r
@@ -145,7 +145,8 @@ async def evict(run: Run, evictions: Mapping[str, int], known: Known) -> dict[st
     agents = {known.agents[key].id: known.agents[key] for key in evictions}
     now = datetime.now(UTC)
     gone: dict[str, list[Event]] = {key: [] for key in evictions}
-    for id, row in await run(EVICT, {"rows": [(known.agents[key].id, count) for key, count in evictions.items()]}):
+    rows = [(known.agents[key].id, count) for key, count in evictions.items()]
+    for id, row in await collect(run, EVICT, rows=rows):
         owner, memory = agents[id], to_memory(row)
         known.owners.pop(memory.id, None)
         gone[owner.key].append(event(EventKind.MEMORY_FORGOTTEN, memory, owner, now))

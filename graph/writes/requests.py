@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from graph.checks import LONGEST_NAME
-from graph.database import Database, Run
+from graph.database import Database, Run, collect
 from graph.errors import BadInput, Conflict, SocietyError
 from graph.rows import pack_row, unpack_row
 from graph.writes.change import Answer, Change, Outcome, Request, own_fields
@@ -30,7 +30,7 @@ CLAIM = """
 UNWIND $rows AS r
 MERGE (q:Request {key: r[0]})
 ON CREATE SET q.fingerprint = r[1], q.at = datetime()
-RETURN q.key, q.fingerprint, q.answer
+RETURN collect([q.key, q.fingerprint, q.answer])
 """
 ANSWER = "UNWIND $rows AS r MATCH (q:Request {key: r[0]}) SET q.answer = r[1]"
 RELEASE = "UNWIND $keys AS key MATCH (q:Request {key: key}) DELETE q"
@@ -83,7 +83,7 @@ async def claim(run: Run, changes: Sequence[Change]) -> Claims:
         return claims
     # Of several with one key the first has it.
     marks = {request.key: request.fingerprint for _, request in reversed(asked)}
-    rows = await run(CLAIM, {"rows": sorted(marks.items())})
+    rows = await collect(run, CLAIM, rows=sorted(marks.items()))
     found = {key: (fingerprint, answer) for key, fingerprint, answer in rows}
     for change, request in asked:
         fingerprint, answer = found[request.key]

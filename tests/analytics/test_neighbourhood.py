@@ -8,7 +8,8 @@ import pytest
 
 from graph.analytics.network import Network
 from graph.database import Database
-from graph.neighbourhood import MUTUAL, SUGGESTIONS, WIDE, Path, Subgraph, Suggestion, ego, fewest_hops
+from graph.neighbourhood import MUTUAL, SUGGESTIONS, Subgraph, Suggestion, ego
+from graph.paths import Path, fewest_hops
 from graph.questions import Asking, Question, QuestionKey, fetch_answers
 
 from .conftest import put
@@ -83,21 +84,19 @@ async def test_acquaintances_in_common_with_those_whom_everybody_knows(migrated:
         assert [number(each.key) for each in found] == sorted(weight, key=lambda each: (-weight[each], each))[:100]
 
 
-async def test_suggestions_come_through_those_whom_everybody_knows(migrated: Database):
+async def test_those_whom_everybody_knows_add_to_suggestions_and_make_none(migrated: Database):
     found = await ask(migrated, SUGGESTIONS, 700, first=50)
     assert isinstance(found, list)
-    counted = {
-        each: sorted(WHOLE[each], key=lambda other: (-closest(each, other), other))[:WIDE] for each in WHOLE[700]
-    }
+    degrees = {each: len(WHOLE[each]) for each in WHOLE} | {hub: GRAPH.degree(hub) for hub in HUBS}
     scores = {
-        other: round(
-            sum((closest(700, each) + closest(each, other)) / 2 / log(WHOLE.degree(each)) for each in common), 9
-        )
+        other: round(sum((closest(700, each) + closest(each, other)) / 2 / log(degrees[each]) for each in common), 9)
         for other in nx.non_neighbors(WHOLE, 700)
-        if (common := [each for each in nx.common_neighbors(WHOLE, 700, other) if other in counted[each]])
+        if set(common := list(nx.common_neighbors(WHOLE, 700, other))).difference(HUBS)
     }
     assert all(isinstance(each, Suggestion) for each in found)
-    assert [number(each.agent.key) for each in found] == sorted(scores, key=lambda each: (-scores[each], each))[:50]
+    assert [number(each.agent.key) for each in found] == sorted(scores, key=lambda each: (-scores[each], each))
+    assert {number(each.agent.key): round(each.score, 9) for each in found} == scores
+    assert all(each.mutual_count >= len(HUBS) for each in found)
 
 
 async def test_paths_lead_through_the_one_who_knows_everybody(migrated: Database):

@@ -32,7 +32,7 @@ async def test_a_smaller_one_is_not(edge: httpx.AsyncClient):
     response, body = await raw(edge, 999, "gzip")
     assert "content-encoding" not in response.headers
     assert len(json.dumps(json.loads(body), separators=(",", ":"))) == 999
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize("encodings", ["identity", "", "br"])

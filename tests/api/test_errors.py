@@ -34,7 +34,7 @@ async def only_error(ask: Ask, query: str, **variables: Any) -> dict[str, Any]:
         ("{ agents(orderBy: {key: ASCC}) { totalCount } }", INVALID, 25,
          "Value 'ASCC' does not exist in 'SortDirection' enum."),
         ("{ agents(filter: {keyy: 1}) { totalCount } }", INVALID, 19,
-         "Expected value of type 'AgentFilter' not to include unknown field 'keyy'. Found: { keyy: 1 }."),
+         "Expected value of type 'AgentFilter' not to include unknown field 'keyy', found: { keyy: 1 }."),
         ("{ node(id: 1) { ... on Agnet { id } } }", INVALID, 24, "Unknown type 'Agnet'."),
         ("{ ...Nothing }", INVALID, 6, "Unknown fragment 'Nothing'."),
         ("{ __typename @skp(if: true) }", INVALID, 14, "Unknown directive '@skp'."),

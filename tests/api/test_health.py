@@ -22,9 +22,10 @@ async def test_the_report_of_a_healthy_service(edge: httpx.AsyncClient):
     components = report["components"]
     assert components.keys() == {"database", "redis", "memory"}
     for name in ("database", "redis"):
-        assert components[name].keys() == {"status", "latency_ms"}
+        assert components[name].keys() - {"circuit"} == {"status", "latency_ms"}
         assert components[name]["status"] == "healthy"
         assert 0 < components[name]["latency_ms"] < 2000
+    assert components["database"]["circuit"] == "closed"
     assert components["memory"].keys() == {"status", "usage_percent", "process_bytes"}
     assert 0 < components["memory"]["usage_percent"] <= 100
     assert components["memory"]["process_bytes"] > 10_000_000

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from graph.database import Database
 from server.app import create_app
-from server.graphql import LARGEST_BODY
+from server.requests import LARGEST_BODY
 from server.settings import Settings
 from server.websocket import PROTOCOL, GraphQLSocketEndpoint
 from tests.mutations import ADD, CREATE
@@ -182,7 +182,7 @@ async def test_pings_are_answered_with_their_payload_at_any_time(client: Client)
         ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription($n: Int!) { counter(to: $n) { number } }", "BAD_USER_INPUT"),
         ("query A { echo } query B { echo }", "BAD_USER_INPUT"),
-        ("{" + " echo" * 3000 + "}", "GRAPHQL_PARSE_FAILED"),
+        ("{" + " echo" * 11_000 + "}", "GRAPHQL_PARSE_FAILED"),
         ("{ slow(seconds: 30) }", "TIMEOUT"),
     ],
 )
@@ -274,7 +274,7 @@ async def test_4401_for_an_operation_before_the_acknowledgement(client: Client):
 
 
 async def test_4403_for_a_connection_that_is_refused(tally: Tally):
-    def authorize(payload: dict[str, Any] | None) -> None:
+    async def authorize(_: Any, payload: dict[str, Any] | None) -> None:
         if payload != {"token": "right"}:
             raise PermissionError("a secret")
 

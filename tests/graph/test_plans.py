@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graph import advance, prefixes, search
+from graph import advance, figures, neighbourhood, paths, prefixes, search
 from graph.database import Database
 from graph.edges import (
     AGENTS,
@@ -28,7 +28,6 @@ from graph.filters import compile_filter
 from graph.listing import count_text, summary_text
 from graph.lookups import LOOKUPS, Lookup
 from graph.migrations import DONE, MENTION, UNMENTIONED
-from graph.neighbourhood import QUESTIONS
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
 from graph.questions import Question
 from graph.recall import recall_text
@@ -186,7 +185,9 @@ async def test_lookups(planned: Database, lookup: Lookup):
     assert any("UniqueIndexSeek" in name for name in names(plan))
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+@pytest.mark.parametrize(
+    "question", [*figures.QUESTIONS, *neighbourhood.QUESTIONS, *paths.QUESTIONS], ids=lambda question: question.name
+)
 async def test_questions(planned: Database, question: Question):
     plan = await planned.explain(question.text, PARAMETERS)
     refuse_scans(plan)

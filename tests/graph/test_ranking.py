@@ -36,6 +36,7 @@ def test_parts_are_shares_and_scores_their_weighted_sums(given: list[Candidate],
         assert 0 <= each.recency <= 1
         assert 0 <= each.relevance <= 1
         assert each.recency >= each.relevance or not 0 < weights.recency <= weights.relevance
+        assert each.importance >= each.relevance or not 0 < weights.importance <= weights.relevance
         assert 0 <= each.importance <= 1
         assert isfinite(each.score)
         parts = (each.recency * weights.recency, each.importance * weights.importance)
@@ -51,7 +52,7 @@ def test_each_part_keeps_its_order_and_its_best_is_one(given: list[Candidate], w
     assert max(each.relevance for each in found.values()) in (0, 1)
     for one in given:
         for other in given:
-            if one.importance <= other.importance:
+            if one.importance <= other.importance and found[one.id].relevance <= found[other.id].relevance:
                 assert found[one.id].importance <= found[other.id].importance
             if one.accessed <= other.accessed and found[one.id].relevance <= found[other.id].relevance:
                 assert found[one.id].recency <= found[other.id].recency

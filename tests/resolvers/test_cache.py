@@ -1,127 +1,38 @@
 """The cache on the real servers: what is kept, and that nobody is given less than what was acknowledged."""
 
 import asyncio
-import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
+from graph import edges
 from graph.database import Database
-from graph.edges import LEARNED, RELATES_TO, REMEMBERS, Direction
-from graph.embedded.ports import find_free_port
-from graph.embedded.process import Process
-from graph.embedded.valkey import find_valkey, start_valkey
+from graph.edges import RELATES_TO, REMEMBERS, Direction
 from graph.epoch import forget_everywhere
-from graph.errors import SocietyError
+from graph.errors import SocietyError, Unavailable
 from graph.filters import compile_filter
-from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, MEMORY_BY_ID, RELATIONSHIP_BETWEEN, LookupKey
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, MEMORY_BY_ID, LookupKey
 from graph.model import Agent, Memory, Relationship
-from graph.packing import name_key, pack_answer, unpack_answer
-from graph.reads import Key, fetch, narrow
-from graph.writes.agents import DeleteAgents, UpdateAgent
+from graph.prefixes import KnowledgeSearch, KnowledgeTally
+from graph.reads import Key
+from graph.search import MemorySearch, SearchKey
+from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
 from graph.writes.change import Change
+from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories
-from resolvers import closing, valkey
-from resolvers.cache import tag_of
-from resolvers.caching import Caching
+from resolvers import closing
 from resolvers.coalescer import Coalescer
-from resolvers.connections import Window, connect
+from resolvers.connections import connect
 from resolvers.loaders import Loaders
-from resolvers.writes import Writes
-from tests.conftest import WIPE
-from tests.random_society import Society, make_society, write_society
+from resolvers.near import Asked
+from resolvers.tags import tags_of
+from tests.workers import AGENTS, Server, Worker
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
-AGENTS = 3
-CREATE = f"""
-MATCH (m:Migration {{version: 1}}) REMOVE m.epoch
-WITH m UNWIND range(0, {AGENTS - 1}) AS i
-CREATE (:Agent {{id: 'Agent:' + i, key: 'a' + i, name: '0', socialEnergy: 1.0, learningRate: 0.1,
-  memoryCapacity: 1000, importanceThreshold: 0.5, createdAt: datetime(), updatedAt: datetime()}})
-"""
-
-
-class Server:
-    """A Valkey that can be killed, started again and stopped for a while."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._port = find_free_port()
-        self._process: Process | None = None
-        self.url = f"redis://:secret@127.0.0.1:{self._port}/0"
-
-    def start(self) -> None:
-        binary = find_valkey()
-        assert binary
-        self._process = start_valkey(binary, self._home, port=self._port, password="secret", maxmemory=2**25)
-
-    def send(self, number: int) -> None:
-        assert self._process
-        os.kill(self._process.pid, number)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.stop()
-
-
-class Worker:
-    """What one worker process holds: its own connections, cache and writer."""
-
-    def __init__(self, database: Database, redis: Redis) -> None:
-        self.coalescer = Coalescer(lambda shape, keys: fetch(database, shape, keys, 10.0))
-        self.caching = Caching(database, redis, self.coalescer)
-        self.cache, self.epoch, self.tags = self.caching.cache, self.caching.epoch, self.caching.tags
-        self.writes = Writes(database, silent, max_agents=100, deadline=5.0, transact=self.caching.transact)
-        self.redis = redis
-
-    async def trust(self) -> None:
-        """Waits until what is cached is used."""
-        async with asyncio.timeout(10):
-            while not self.epoch.trusted:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
-    async def get(self, key: Key) -> Any:
-        (answer,) = await self.cache.load_many([key])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def close(self) -> None:
-        await self.writes.close()
-        await self.caching.close()
-        await self.coalescer.close()
-        await self.redis.aclose()
-
-
-async def silent(_: Any) -> None:
-    pass
-
-
-@pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    server = Server(tmp_path_factory.mktemp("valkey"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-async def workers(migrated: Database, server: Server) -> AsyncIterator[list[Worker]]:
-    await migrated.write("wipe", WIPE)
-    await migrated.write("create", CREATE)
-    found = [Worker(migrated, valkey.connect(server.url)) for _ in range(2)]
-    await found[0].redis.flushall()
-    for each in found:
-        await each.trust()
-    yield found
-    for each in found:
-        await each.close()
 
 
 def agent(number: int = 0) -> LookupKey:
@@ -140,19 +51,32 @@ def remember(number: int = 0) -> Change:
     return AddMemories.read({"memories": [{"agent": f"a{number}", "content": "x", "importance": 0.5}]}, NOW)
 
 
-async def test_what_was_read_is_found_near_and_by_other_workers_far(workers: list[Worker]):
-    one, other = workers
+def learn(number: int, content: str) -> Change:
+    return Learn.read(
+        {"knowledge": [{"agent": f"a{number}", "topic": "baking", "content": content, "confidence": 0.5}]}, NOW
+    )
+
+
+def test_what_was_asked_for_is_forgotten_in_the_end():
+    asked = Asked(most=3)
+    assert [asked.again(name) for name in "aabcb"] == [False, True, False, False, True]
+    # Three more came, and three after them.
+    assert [asked.again(name) for name in "def"] == [False] * 3
+    assert asked.again("d")
+    assert [asked.again(name) for name in "ghi"] == [False] * 3
+    assert not asked.again("a")
+
+
+async def test_what_was_read_is_found_near(workers: list[Worker]):
+    one, _ = workers
     by_key = LookupKey(AGENT_BY_KEY, "a0")
     first = await one.get(by_key)
     assert (one.cache.counts.missed, one.cache.counts.near) == (1, 0)
     assert await one.get(by_key) is first
     assert one.cache.counts.near == 1
-    await asyncio.sleep(0.05)
-    assert await other.get(by_key) == first
-    assert (other.cache.counts.far, other.cache.counts.missed) == (1, 0)
     one.cache.near.clear()
     assert await one.get(by_key) == first
-    assert one.cache.counts.far == 1
+    assert one.cache.counts.missed == 2
 
 
 async def test_a_write_changes_what_both_read_and_leaves_the_rest(workers: list[Worker]):
@@ -202,54 +126,77 @@ async def test_what_others_write_is_seen_once_they_let_everybody_forget(migrated
         assert len((await each.get(memories())).items) == 1
 
 
+async def test_the_list_of_agents_changes_with_who_comes_changes_and_goes(workers: list[Worker]):
+    one, other = workers
+    people = connect(Loaders(one.coalescer), edges.AGENTS).key
+
+    async def names() -> list[str]:
+        found = [sorted(agent.name for agent in (await each.get(people)).items) for each in workers]
+        assert found[0] == found[1]
+        return found[0]
+
+    assert await names() == ["0", "0", "0"]
+    await one.writes.commit(CreateAgents.read({"agents": [{"key": "new", "name": "1"}]}, NOW))
+    assert await names() == ["0", "0", "0", "1"]
+    await other.writes.commit(rename(2, "2"))
+    assert await names() == ["0", "0", "1", "2"]
+    await one.writes.commit(DeleteAgents.read({"keys": ["a2"]}, NOW))
+    assert await names() == ["0", "0", "1"]
+    before = other.cache.counts.near
+    assert await names() == ["0", "0", "1"]
+    assert other.cache.counts.near == before + 1
+
+
+@pytest.mark.parametrize("owner", [None, "Agent:0"])
+async def test_what_is_learned_is_found_by_every_worker_at_once(workers: list[Worker], owner: str | None):
+    one, other = workers
+    page, tally = (SearchKey(shape, "bread", owner) for shape in (KnowledgeSearch(20), KnowledgeTally()))
+    for times in range(3):
+        for each in workers:
+            for _ in range(2):
+                assert len((await each.get(page)).items) == await each.get(tally) == times
+        await one.writes.commit(learn(0, f"Bread of kind {times} is brown."))
+    assert len((await other.get(page)).items) == await other.get(tally) == 3
+    assert [each.cache.counts.near for each in workers] == [6, 6]
+    assert other.cache.counts.passed == 0
+
+
+async def test_what_is_known_by_an_agent_who_goes_is_not_found(workers: list[Worker]):
+    one, other = workers
+    page = SearchKey(KnowledgeSearch(20), "bread")
+    await one.writes.commit(learn(0, "Bread is brown."))
+    assert len((await other.get(page)).items) == 1
+    await one.writes.commit(DeleteAgents.read({"keys": ["a0"]}, NOW))
+    assert (await other.get(page)).items == []
+
+
+async def test_what_others_remember_leaves_what_is_known(workers: list[Worker]):
+    one, _ = workers
+    page = SearchKey(KnowledgeSearch(20), "bread")
+    first = await one.get(page)
+    await one.writes.commit(remember(0))
+    assert await one.get(page) is first
+
+
 async def test_an_absent_agent_is_not_kept(workers: list[Worker]):
     for _ in range(2):
         assert await workers[0].get(agent(9)) is None
     assert workers[0].cache.counts.missed == 2
 
 
-@pytest.fixture(scope="module")
-async def society(migrated: Database) -> Society:
-    return make_society(5, agents=6, each=9)
-
-
-async def test_every_answer_is_read_back_as_it_was(migrated: Database, society: Society):
-    await write_society(migrated, society)
-    coalescer = Coalescer(lambda shape, keys: fetch(migrated, shape, keys, 10.0))
-    loaders = Loaders(coalescer)
-    ids = [id for (id,) in await migrated.read("ids", "MATCH (a:Agent) RETURN a.id")]
-    lists = [
-        connect(loaders, edge, parent=id, window=Window(first=size), direction=direction)
-        for id in ids
-        for size in (2, 50)
-        for edge, direction in ((REMEMBERS, Direction.OUT), (RELATES_TO, Direction.OUT), (LEARNED, Direction.OUT))
-    ]
-    keys: list[Key] = [each.key for each in lists]
-    keys += [each.count_key for each in lists] + [
-        each.summary_key for each in lists if each.key.shape.listing.edge.summaries
-    ]
-    keys += [LookupKey(AGENT_BY_ID, id) for id in ids]
-    keys += [LookupKey(RELATIONSHIP_BETWEEN, (id, key)) for id in ids for key in ("agent_0", "agent_1")]
-    keys += narrow(keys, frozenset({"name", "content", "strength", "persona"}))
-    answers = await coalescer.load_many(keys)
-    assert len({name_key(key) for key in keys}) == len(set(keys))
-    for key, answer in zip(keys, answers, strict=True):
-        again = unpack_answer(key, pack_answer(key, answer))
-        assert again == answer
-        assert repr(again) == repr(answer)
-    await coalescer.close()
-
-
 def test_only_what_an_agents_tags_stand_for_is_kept():
     def listing(edge: Any, **arguments: Any) -> Key:
         return connect(Loaders(Coalescer(None)), edge, parent="Agent:0", **arguments).key  # pyright: ignore
 
-    assert tag_of(listing(REMEMBERS)) == "{Agent:0}:memories"
-    assert tag_of(listing(REMEMBERS, filter={"importance": {"gte": 0.5}})) == "{Agent:0}:memories"
-    assert tag_of(listing(REMEMBERS, filter={"aboutAgent": "a1"})) is None
-    assert tag_of(listing(RELATES_TO, filter={"agent": {"name": {"eq": "x"}}})) is None
-    assert tag_of(listing(RELATES_TO, direction=Direction.IN)) is None
-    assert tag_of(LookupKey(MEMORY_BY_ID, "Memory:1")) is None
+    assert tags_of([listing(REMEMBERS)]) == ["Agent:0:memories"]
+    assert tags_of([listing(REMEMBERS, filter={"importance": {"gte": 0.5}})]) == ["Agent:0:memories"]
+    assert tags_of([listing(REMEMBERS, filter={"aboutAgent": "a1"})]) == [None]
+    assert tags_of([listing(RELATES_TO, filter={"agent": {"name": {"eq": "x"}}})]) == [None]
+    assert tags_of([listing(RELATES_TO, direction=Direction.IN)]) == [None]
+    assert tags_of([LookupKey(MEMORY_BY_ID, "Memory:1")]) == [None]
+    assert tags_of([SearchKey(MemorySearch(None, 20), "bread", "Agent:0")]) == [None]
+    found = [SearchKey(KnowledgeTally(), "bread", owner) for owner in ("Agent:0", None)]
+    assert tags_of(found) == ["Agent:0:knowledge", "knowledge"]
     for row in (Agent, Memory, Relationship):
         assert compile_filter(row, {}) is None
 
@@ -313,7 +260,7 @@ async def nothing() -> None:
 async def test_nobody_reads_less_than_what_was_acknowledged(workers: list[Worker]):
     check = Check(workers, seconds=3)
     await check.run(nothing)
-    assert check.writes > 20
+    assert check.writes > 5
     assert check.reads > 100
     assert sum(each.cache.counts.near + each.cache.counts.far for each in workers) > check.reads / 4
 
@@ -325,8 +272,8 @@ async def test_the_check_notices_a_writer_who_does_not_say_what_it_changes(
         pass
 
     for each in workers:
-        monkeypatch.setattr(each.tags, "close", say_nothing)
-        monkeypatch.setattr(each.tags, "open", say_nothing)
+        monkeypatch.setattr(each.journal, "close", say_nothing)
+        monkeypatch.setattr(each.journal, "open", say_nothing)
     with pytest.raises(ExceptionGroup) as found:
         await Check(workers, seconds=5).run(nothing)
     assert found.group_contains(AssertionError, match="already")
@@ -372,14 +319,14 @@ async def test_nor_when_only_writers_cannot_reach_redis(
     workers: list[Worker], server: Server, monkeypatch: pytest.MonkeyPatch
 ):
     async def unreachable(*_: Any) -> None:
-        raise ConnectionError
+        raise Unavailable("Redis does not answer.")
 
     async def trouble() -> None:
         await asyncio.sleep(1)
-        monkeypatch.setattr(workers[0].tags, "close", unreachable)
+        monkeypatch.setattr(workers[0].journal, "close", unreachable)
         await asyncio.sleep(4)
         monkeypatch.undo()
-        monkeypatch.setattr(workers[1].tags, "open", unreachable)
+        monkeypatch.setattr(workers[1].journal, "open", unreachable)
         await asyncio.sleep(4)
         monkeypatch.undo()
 
@@ -408,4 +355,4 @@ async def test_nor_after_a_writer_that_died_between_its_commit_and_its_word(
     for each in workers:
         assert (await each.get(agent())).name == "2"
     # Its mark is still there, and nothing is kept under it.
-    assert (await other.tags.take([tag_of(agent())])) == {tag_of(agent()): None}  # pyright: ignore
+    assert other.journal.is_closed("Agent:0:self")

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
 from graph.embedded.ports import HOST, find_free_port
 from graph.embedded.process import Process
@@ -18,6 +17,7 @@ from graph.errors import CursorExpired, EventsLost, Unavailable
 from resolvers import valkey
 from resolvers.events import EventLog, Feed
 from resolvers.stream import KEY
+from resolvers.valkey import Redis
 from tests.resolvers.test_events import event, quiet, take
 
 MIB = 2**20
