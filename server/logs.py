@@ -44,8 +44,14 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(told, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+def is_of_note(record: logging.LogRecord) -> bool:
+    """Says whether asyncio's log has news: attempts to connect that were given up are let go of before they fail."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
+
+
 def set_up_logs(format: Format | None) -> None:
     """Lets everything that is logged go to standard error; as text on a terminal unless it is said otherwise."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], force=True)
+    logging.getLogger("asyncio").addFilter(is_of_note)

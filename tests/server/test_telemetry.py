@@ -1,5 +1,7 @@
 """What is told of requests: counted, logged with their id, traced."""
 
+import asyncio
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from graph.database import Database
 from server.app import create_app
 from server.exchange import open_exchange
-from server.logs import JsonFormatter
+from server.logs import JsonFormatter, is_of_note
 from server.metrics import MOST_OPERATIONS, Metrics
 from server.settings import Settings
 
@@ -139,3 +141,21 @@ async def test_a_slow_operation_tells_what_it_read(settings: Settings, database:
 )
 def test_a_trace_that_is_none_is_passed_over(header: str):
     assert open_exchange({b"traceparent": header.encode()}).traceparent is None
+
+
+async def fail(error: Exception) -> None:
+    raise error
+
+
+async def test_an_attempt_to_connect_that_was_given_up_is_no_news(caplog: pytest.LogCaptureFixture):
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(is_of_note)
+    try:
+        for error in (ConnectionRefusedError("given up"), ValueError("a mistake")):
+            # Nobody asks for what became of it.
+            asyncio.ensure_future(fail(error))  # noqa: RUF006
+        await asyncio.sleep(0.01)
+        gc.collect()
+    finally:
+        logger.removeFilter(is_of_note)
+    assert [str(each.exc_info[1]) for each in caplog.records if each.exc_info] == ["a mistake"]
