@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from resolvers.loaders import Step
-
 Answer = dict[str, Any]
 
 
@@ -41,7 +39,8 @@ class Leaf:
 class Child:
     """What each object leads to by a step: a value if there is `complete`, else objects.
 
-    `bind` makes the step from the operation's variables, or raises. `selection` says what is answered of the objects;
+    `bind` makes the step from the operation's variables, or raises; at the root of a mutation it makes what is to be
+    done with the request's context, which leads to what it gives. `selection` says what is answered of the objects;
     where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
     rows are read for, None for all.
     """
@@ -52,7 +51,7 @@ class Child:
     label: str
     nodes: Sequence[Any]
     complete: Callable[[Any], Any] | None
-    bind: Callable[[Any], Step]
+    bind: Callable[[Any], Any]
     selection: "Selection | None" = None
     selections: "Mapping[type, Selection] | None" = None
     names: frozenset[str] | None = None

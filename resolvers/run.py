@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, cast
 
 from graph.reads import Key, narrow
+from resolvers.context import Context
 from resolvers.failures import Told, settle
 from resolvers.loaders import Loaders, Reading, Values
 from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Selection, Shape, Slot
@@ -43,6 +44,26 @@ class Run:
         except NothingLeft:
             pass
         return await settle(batch.answers[0], self._failures)
+
+    async def act(self, root: Selection, context: Context) -> tuple[Answer | None, list[Told]]:
+        """Does what a mutation's fields say, one after another until one fails, and answers as `answer` does."""
+        batch = Batch(root.build([None], []))
+        try:
+            for child in root.children:
+                self._fill(batch, child, [await self._act(child, context)])
+                while self._waiting:
+                    await self._go_on()
+                # What was read may be otherwise after the next.
+                self._places, self._answers = {}, []
+        except NothingLeft:
+            pass
+        return await settle(batch.answers[0], self._failures)
+
+    async def _act(self, child: Child, context: Context) -> Any:
+        try:
+            return await child.bind(self._variables)(context)
+        except Exception as error:
+            return error
 
     async def _go_on(self) -> None:
         """Reads what all that wait need, and goes on with it."""

@@ -36,7 +36,7 @@ from resolvers.columns import generate
 from resolvers.loaders import Step
 from resolvers.plan import Child, Leaf, Selection, Shape
 from resolvers.steps import take
-from schema.field import ATTRIBUTE, BIND, READS
+from schema.field import ACT, ATTRIBUTE, BIND, READS
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -110,7 +110,7 @@ class Compiler:
 
     def compile(self) -> Selection:
         """Compiles the operation. Raises NotPlanned for what plans cannot do."""
-        root: Any = self._core.query_type
+        root: Any = self._core.get_root_type(self._operation.operation)
         selected = collect_fields(self._core, self._fragments, self._conditions, root, self._operation)
         return self._select(root, selected.grouped_field_set, 0)
 
@@ -138,7 +138,7 @@ class Compiler:
         return Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
-        bind: Any = field.declared.metadata.get(BIND)
+        bind: Any = field.declared.metadata.get(BIND) or field.declared.metadata.get(ACT)
         attribute = field.attribute
         if not (bind or attribute) or field.declared.extensions:
             # Whatever surrounds a resolver, such as a permission, is not passed over.

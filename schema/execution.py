@@ -136,7 +136,7 @@ async def run(schema: Schema, operation: Operation, context: Context) -> Answer:
     document, name, variables = operation.document, operation.name, operation.variables
     result: Any = None
     if schema.planner:
-        result = await schema.planner.execute(document, name, variables, context.loaders)
+        result = await schema.planner.execute(document, name, variables, context)
     if result is None:
         result = await schema.execute(document, variables, context, operation_name=name)
     errors = result.errors or []

@@ -1,21 +1,26 @@
 """Fields that are more than a column: each is declared once, for graphql-core and for plans."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 
+from resolvers.context import Context
 from resolvers.loaders import Step
 from schema.view import Request
 
 # Makes a field's step from its arguments. Raises BadInput for those that make no sense.
 Bind = Callable[..., Step]
+# Makes what a field does, and gives, from its arguments.
+Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
-# Under which names a field's metadata keeps how it is bound, which attribute it is, or what its step reads.
+# Under which names a field's metadata keeps how it is bound, what it does, which attribute it is, or what its step
+# reads.
 BIND = "bind"
+ACT = "act"
 ATTRIBUTE = "attribute"
 READS = "reads"
 
@@ -36,12 +41,26 @@ def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
             raise found[0]
         return found[0]
 
-    own = [parameter("self"), parameter("info", Request)]
-    arguments = inspect.signature(bind).parameters.values()
-    # Strawberry reads a resolver's arguments from its signature.
-    resolve.__signature__ = inspect.Signature([*own, *arguments])  # pyright: ignore[reportFunctionMemberAccess]
-    resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
+    take_arguments(resolve, bind)
     return strawberry.field(resolver=resolve, description=description, metadata={BIND: bind, READS: reads})
+
+
+def done(act: Act, description: str) -> Any:
+    """A field at the root of all writing: what `act` makes of its arguments is done, one field after another."""
+
+    async def resolve(self: Any, info: Request, **arguments: Any) -> Any:
+        return await act(**arguments)(info.context)
+
+    take_arguments(resolve, act)
+    return strawberry.field(resolver=resolve, description=description, metadata={ACT: act})
+
+
+def take_arguments(resolve: Any, source: Callable[..., Any]) -> None:
+    """Lets a resolver take the arguments of another function, where Strawberry reads them: in its signature."""
+    own = [parameter("self"), parameter("info", Request)]
+    arguments = inspect.signature(source).parameters.values()
+    resolve.__signature__ = inspect.Signature([*own, *arguments])
+    resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
 
 
 def stepped(step: Step, description: str) -> Any:

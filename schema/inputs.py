@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -81,13 +82,18 @@ def to_tree(value: Any) -> Any:
     if not is_dataclass(value):
         return value
     tree: dict[str, Any] = {}
-    for item in fields(value):
-        given = getattr(value, item.name)
-        name = camel(item.name.rstrip("_"))
+    for attribute, name in names_of(type(value)):
+        given = getattr(value, attribute)
         if given is UNSET or (given is None and name != "eq"):
             continue
         tree[name] = to_tree(given)
     return tree
+
+
+@cache
+def names_of(kind: type) -> list[tuple[str, str]]:
+    """Gives each attribute of an input, and what the contract calls it."""
+    return [(item.name, camel(item.name.rstrip("_"))) for item in fields(kind)]
 
 
 def to_orders(items: list[Any] | None) -> list[Mapping[str, str]]:

@@ -1,10 +1,10 @@
 """The root of all writing: each field reads its input into a change, and answers once it is in the database."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -17,10 +17,11 @@ from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
 from graph.writes.relationships import RemoveRelationship, SetRelationship
 from graph.writes.requests import check_key, make_request
+from resolvers.context import Context
 from schema import agent, interaction, knowledge, memory, relationship
 from schema.advance import AdvanceInput, AdvancePayload
+from schema.field import described, done
 from schema.inputs import to_tree
-from schema.view import Request
 
 # Seconds; a request that lets time go by may take longer than others.
 LONGEST_ADVANCE = 600.0
@@ -29,39 +30,45 @@ LONGEST_ADVANCE = 600.0
 def mutation(change: type[Change], input: type, payload: Callable[..., Any], description: str) -> Any:
     """A field that makes changes of one kind."""
 
-    async def resolve(self: Any, info: Request, input: Any) -> Any:
-        given = to_tree(input)
+    def act(input: Any) -> Callable[[Context], Awaitable[Any]]:
+        async def write(context: Context) -> Any:
+            given = to_tree(input)
+            try:
+                made = change.read(given, datetime.now(UTC))
+                made.request = make_request(change.__name__, given)
+                result = await context.writes.commit(made)
+            except SocietyError as error:
+                raise error.within("input") from error
+            # What the payload leads to must be read anew.
+            context.renew()
+            return payload(client_mutation_id=given.get("clientMutationId"), **result)
+
+        return write
+
+    said = f"What to write; its lists have {MOST_ITEMS} items at most."
+    act.__annotations__["input"] = described(input, said)
+    return done(act, description)
+
+
+def advance_time(input: AdvanceInput) -> Callable[[Context], Awaitable[AdvancePayload]]:
+    async def advance(context: Context) -> AdvancePayload:
+        given, started = to_tree(input), time.perf_counter()
+        context.extend(LONGEST_ADVANCE)
         try:
-            made = change.read(given, datetime.now(UTC))
-            made.request = make_request(change.__name__, given)
-            result = await info.context.writes.commit(made)
+            check_key(given)
+            result = await context.writes.advance(
+                given.get("idempotencyKey"),
+                by=given["by"],
+                agents=given.get("agents"),
+                systems=given.get("systems") or list(System),
+            )
         except SocietyError as error:
             raise error.within("input") from error
-        # What the payload leads to must be read anew.
-        info.context.renew()
-        return payload(client_mutation_id=given.get("clientMutationId"), **result)
+        context.renew()
+        took = time.perf_counter() - started
+        return AdvancePayload(client_mutation_id=given.get("clientMutationId"), took=took, **asdict(result))
 
-    said = strawberry.argument(description=f"What to write; its lists have {MOST_ITEMS} items at most.")
-    resolve.__annotations__ |= {"input": Annotated[input, said], "return": payload}
-    return strawberry.field(resolver=resolve, description=description)
-
-
-async def advance_time(self: Any, info: Request, input: AdvanceInput) -> AdvancePayload:
-    given, started = to_tree(input), time.perf_counter()
-    info.context.extend(LONGEST_ADVANCE)
-    try:
-        check_key(given)
-        result = await info.context.writes.advance(
-            given.get("idempotencyKey"),
-            by=given["by"],
-            agents=given.get("agents"),
-            systems=given.get("systems") or list(System),
-        )
-    except SocietyError as error:
-        raise error.within("input") from error
-    info.context.renew()
-    took = time.perf_counter() - started
-    return AdvancePayload(client_mutation_id=given.get("clientMutationId"), took=took, **asdict(result))
+    return advance
 
 
 @strawberry.type(description="Where writing starts. Each field is one transaction, answered after its commit.")
@@ -120,9 +127,9 @@ class Mutation:
         "Lets agents learn. What an agent knows already, about the same topic in the same words, it becomes surer of: "
         "confidence + learningRate · confidence given · (1 - confidence).",
     )
-    advance: AdvancePayload = strawberry.field(
-        resolver=advance_time,
-        description="Lets a span of simulated time go by: memories fade, those of too little importance are forgotten; "
+    advance: AdvancePayload = done(
+        advance_time,
+        "Lets a span of simulated time go by: memories fade, those of too little importance are forgotten; "
         "ties and knowledge fade; social energy recovers. It works in parts, tells of its progress as events and may "
         "take minutes; interrupted, it goes on when it is sent again with its idempotencyKey.",
     )

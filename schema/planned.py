@@ -20,7 +20,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from strawberry.types.execution import PreExecutionError
 
-from resolvers.loaders import Loaders
+from resolvers.context import Context
 from resolvers.plan import Selection
 from resolvers.run import Run
 from schema.compiler import Compiler, Conditions, NotPlanned
@@ -41,7 +41,7 @@ class Prepared:
 
 
 class Planner:
-    """Executes the queries of one schema by plans, which are kept by document, name and conditions.
+    """Executes the queries and mutations of one schema by plans, which are kept by document, name and conditions.
 
     `fallbacks` counts the operations that were left to graphql-core, by the reason.
     """
@@ -54,15 +54,13 @@ class Planner:
         self._compile = lru_cache(maxsize=REMEMBERED)(self._compile_anew)
 
     async def execute(
-        self, document: str, name: str | None, variables: dict[str, Any] | None, loaders: Loaders
+        self, document: str, name: str | None, variables: dict[str, Any] | None, context: Context
     ) -> ExecutionResult | None:
         """Executes an operation, or gives None if it is one for graphql-core."""
         prepared = self._prepare(document, name)
         if prepared.errors:
             return PreExecutionError(None, prepared.errors)
         operation = prepared.operation
-        if operation.operation is not OperationType.QUERY:
-            return self._leave(operation.operation.value)
         given = get_variable_values(
             self._schema._schema, operation.variable_definitions or (), variables or {}, MOST_ERRORS
         )
@@ -71,7 +69,11 @@ class Planner:
         plan = self._compile(document, name, tuple(given.coerced.get(each) for each in prepared.conditions))
         if isinstance(plan, str):
             return self._leave(plan)
-        data, told = await Run(given, loaders).answer(plan)
+        run = Run(given, context.loaders)
+        if operation.operation is OperationType.MUTATION:
+            data, told = await run.act(plan, context)
+        else:
+            data, told = await run.answer(plan)
         errors = [located_error(each.error, each.field.nodes, list(each.path)) for each in told]
         return ExecutionResult(data, errors or None)
 

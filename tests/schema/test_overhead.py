@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from graph.database import Database
+from graph.events import Event
 from graph.reads import Key, fetch
+from graph.writes.change import Change
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.loaders import Loaders
+from resolvers.writes import Writes
 from schema.execution import Operation, execute
 from schema.root import build_schema
 from tests.random_society import make_society, write_society
@@ -22,8 +25,11 @@ PROFILE = """query Profile($key: String!) { agent(key: $key) { id name socialEne
 FEED = """{ agents(first: 20) { edges { node { id name
   memories(first: 5) { edges { node { id content importance } } } } } } }"""
 
-# Python's and C's calls for one request, with all that is read at hand: what they were, and a quarter more.
-MOST = {"profile": 950, "feed": 1500}
+ADD = """mutation Add($input: AddMemoriesInput!) { addMemories(input: $input) { memories { id content } evicted } }"""
+MEMORY = {"agent": "agent_0", "content": "It rains.", "importance": 0.5}
+
+# Python's and C's calls for one request, with all that is read or written at hand: what they were, and a quarter more.
+MOST = {"profile": 950, "feed": 1500, "write": 1000}
 
 
 class Known(Coalescer):
@@ -39,6 +45,23 @@ class Known(Coalescer):
         return [self._known[key] for key in keys]
 
 
+class Written(Writes):
+    """Answers what was written before at once."""
+
+    def __init__(self, real: Writes) -> None:
+        self._real = real
+        self._result: dict[str, Any] | None = None
+
+    async def commit(self, change: Change) -> dict[str, Any]:
+        if self._result is None:
+            self._result = await self._real.commit(change)
+        return self._result
+
+
+async def tell_nobody(_: Sequence[Event]) -> None:
+    pass
+
+
 @pytest.fixture(scope="module")
 async def known(migrated: Database) -> Known:
     await write_society(migrated, make_society(3, agents=20, each=25))
@@ -46,13 +69,21 @@ async def known(migrated: Database) -> Known:
 
 
 @pytest.mark.parametrize(
-    ("name", "document", "variables"), [("profile", PROFILE, {"key": "agent_0"}), ("feed", FEED, {})]
+    ("name", "document", "variables"),
+    [
+        ("profile", PROFILE, {"key": "agent_0"}),
+        ("feed", FEED, {}),
+        ("write", ADD, {"input": {"memories": [MEMORY]}}),
+    ],
 )
-async def test_a_request_makes_few_calls(known: Known, name: str, document: str, variables: dict[str, Any]):
+async def test_a_request_makes_few_calls(
+    known: Known, migrated: Database, name: str, document: str, variables: dict[str, Any]
+):
     schema = build_schema()
+    writes = Written(Writes(migrated, tell_nobody, max_agents=100, deadline=10.0))
 
     async def ask() -> Any:
-        context: Any = Context(Loaders(known), None, None)  # pyright: ignore[reportArgumentType]
+        context: Any = Context(Loaders(known), writes, None)  # pyright: ignore[reportArgumentType]
         return await execute(schema, Operation(document, variables), context, deadline=10.0)
 
     for _ in range(3):
