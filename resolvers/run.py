@@ -125,7 +125,7 @@ class Run:
 
     def _start(self, batch: Batch, child: Child, objects: Sequence[Any]) -> None:
         try:
-            values = child.bind(self._variables)(objects)
+            values: Values | Reading = child.bind(self._variables)(objects)
             if not isinstance(values, list):
                 self._wait(batch, child, objects, values, next(values))
                 return
