@@ -77,7 +77,7 @@ lock: ## Pin all dependencies anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
 		--extra embedded --group build pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet \
-		--extra embedded --extra load --extra otel --group build --group dev pyproject.toml -o requirements-dev.txt
+		--extra embedded --extra embeddings --extra load --extra otel --group build --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--quiet --constraint requirements.txt --group build pyproject.toml -o deploy/requirements.txt
 

@@ -4,7 +4,7 @@ Each source is an index that has them in order, so that a query reads no more th
 the least important come along, so that candidates span what all of the agent's memories span.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,11 +33,15 @@ RETURN n, 0 AS source, null AS text, likeness"""
 
 @dataclass(frozen=True, slots=True)
 class RecallShape:
-    """What candidates are asked for: `size` from each index, those with these words, those like this vector."""
+    """What candidates are asked for: `size` from each index, those with these words, those like this vector.
+
+    A vector that was `derived` from the words may be left out; nobody asked for it.
+    """
 
     size: int
     text: str = ""
     vector: tuple[float, ...] = ()
+    derived: bool = False
 
     @property
     def lane(self) -> str:
@@ -99,6 +103,8 @@ async def fetch_candidates(
         records = await database.read(shape.lane, text, given, deadline=deadline)
     except Internal:
         if shape.vector and not await database.read("vector index", HAS_EMBEDDINGS):
+            if shape.derived:
+                return await fetch_candidates(database, replace(shape, vector=()), keys, deadline)
             raise BadInput("this server's database has no vector index: ask with query instead.", "vector") from None
         raise
     found = {i: [candidate(row) for row in rows] for i, rows in records}

@@ -16,6 +16,7 @@ from graph.search import read_words
 from graph.writes.touch import TouchKey
 from resolvers.connections import LARGEST_SIZE
 from resolvers.loaders import Reading, Step
+from resolvers.meanings import MeaningKey
 
 # How many candidates an index gives at first, beyond what is asked for, and how many more each time it's too few.
 AT_FIRST = 100
@@ -44,7 +45,10 @@ def recall(
     touch: bool,
     at: datetime | None,
 ) -> Step:
-    """Finds what comes to each agent's mind, the best first. Raises BadInput for arguments that make no sense."""
+    """Finds what comes to each agent's mind, the best first. Raises BadInput for arguments that make no sense.
+
+    What is asked in words alone is compared by its meaning as well, where that can be had.
+    """
     if not 0 <= first <= LARGEST_SIZE:
         raise BadInput(f"first: must lie between 0 and {LARGEST_SIZE}, is {first}.")
     words = read_query(query)
@@ -53,8 +57,12 @@ def recall(
     def step(agents: Sequence[Any]) -> Reading:
         rankings: list[list[Ranked] | Exception | None] = [None] * len(agents)
         size = first + AT_FIRST
+        vector, derived = alike, False
+        if query and words and not alike:
+            (meaning,) = yield [MeaningKey(query)]
+            vector, derived = () if isinstance(meaning, Exception) else meaning, True
         while asked := [place for place, each in enumerate(rankings) if each is None]:
-            shape = RecallShape(size, words, alike)
+            shape = RecallShape(size, words, vector, derived)
             found = yield [RecallKey(shape, agents[place].id) for place in asked]
             for place, candidates in zip(asked, found, strict=True):
                 rankings[place] = settle(candidates, weights, first=first, size=size)

@@ -1,6 +1,6 @@
 """Group commit: mutations in flight together share a transaction, and each is acknowledged after its commit."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,8 @@ LARGEST = 1000
 PACE = 1.0
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
+# Gives the embeddings of texts, by text, so far as there are any.
+Embed = Callable[[Collection[str]], Awaitable[Mapping[str, list[float]]]]
 
 
 class Writes:
@@ -26,7 +28,7 @@ class Writes:
 
     When a transaction fails for what one change may have brought, it is repeated in halves, so that only the
     bad ones fail. There is one transaction at a time, which keeps changes in the order of their arrival.
-    `observe` is told how many changes share each.
+    `observe` is told how many changes share each. With `embed`, what is remembered is stored with its meaning.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Writes:
         in_flight: int = 1,
         transact: Transact | None = None,
         observe: Callable[[int], None] | None = None,
+        embed: Embed | None = None,
     ) -> None:
         self._database = database
         self._transact = transact or transacting(database)
@@ -47,10 +50,14 @@ class Writes:
         self._max_agents = max_agents
         self._deadline = deadline
         self._observe = observe
+        self._embed = embed
         self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size, pace=PACE)
 
     async def commit(self, change: Change) -> dict[str, Any]:
         """Writes a change and returns its payload's fields, once they are in the database to stay."""
+        if self._embed and (texts := change.texts()):
+            # Before it waits for its transaction, so that nobody else's waits for the model.
+            change.embed(await self._embed(texts))
         answer = await self._lane.add(change)
         if isinstance(answer, SocietyError):
             raise answer

@@ -51,7 +51,9 @@ def find_relationship(key: str) -> Step:
 
 
 def recall_memories(
-    query: described(str | None, "Words that come up; whatever they are, they are words and not syntax.") = UNSET,
+    query: described(
+        str | None, "Words that come up, and no syntax; compared by meaning too where the server can."
+    ) = UNSET,
     vector: described(list[float] | None, "What the memories' embeddings are compared with.") = UNSET,
     first: described(int | None, f"How many, {LARGEST_SIZE} at most.") = 10,
     weights: described(RecallWeights | None, "What counts how much.") = UNSET,

@@ -102,7 +102,7 @@ class NewMemory:
     created_at: datetime | None = absent("When it was remembered; now unless told.")
     about: list[str] | None = absent("The keys of the agents it is about.")
     evidence: list[strawberry.ID] | None = absent("The ids of the memories it was drawn from.")
-    embedding: list[float] | None = absent("A vector that stands for its meaning.")
+    embedding: list[float] | None = absent("A vector that stands for its meaning; computed where the server does that.")
 
 
 @strawberry.input(description="Memories to add.")

@@ -1,6 +1,7 @@
 """The `ecs` command."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import Enum
@@ -12,9 +13,11 @@ import typer
 
 from graph.database import Database
 from graph.embedded.servers import EmbeddedError
+from graph.embedding import Embeddings, LocalModel
 from graph.epoch import forget_everywhere
 from graph.errors import SocietyError
 from graph.ingest.arrivals import import_smallville
+from graph.ingest.embeddings import fill_embeddings
 from graph.ingest.export import export_jsonl
 from graph.ingest.jsonl import import_jsonl
 from graph.ingest.les_miserables import seed_les_miserables
@@ -62,6 +65,8 @@ class ScopeName(Enum):
 
 
 Work = Callable[[Database, Settings], Awaitable[None]]
+# Processes of some 50 MB, each of which keeps a core busy.
+MOST_MODELS = 8
 EXPECTED = (SettingsError, TopError, TracingError, EmbeddedError, ServeError, SocietyError)
 
 
@@ -207,6 +212,31 @@ def export_jsonl_command(
             counts = await export_jsonl(database, directory, overwrite=overwrite, progress=show)
         report(f"Exported to {directory}:", counts)
 
+    with_database(work)
+
+
+@app.command()
+def embed(
+    others: Annotated[bool, typer.Option("--others", help="Replace embeddings of another dimension as well.")] = False,
+) -> None:
+    """Compute the embeddings of memories that have none; interrupted, it goes on when it is started again."""
+    with told_plainly():
+        if load_settings().embeddings is Embeddings.NONE:
+            raise SettingsError("ECS_EMBEDDINGS: is none; set it to local, so that there is a model to compute with")
+
+    async def work(database: Database, _: Settings) -> None:
+        at_once = min(MOST_MODELS, os.cpu_count() or 1)
+        model = LocalModel(at_once)
+        try:
+            with bars() as show:
+                filled, failed = await fill_embeddings(database, model, others=others, at_once=at_once, progress=show)
+        finally:
+            model.close()
+        if failed:
+            err.print(f"note: {failed:,} memories could not be embedded", style="yellow")
+        report("Computed", {"embeddings": filled})
+
+    # Nothing that servers keep depends on embeddings, so that none has to forget anything.
     with_database(work)
 
 

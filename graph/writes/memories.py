@@ -38,6 +38,7 @@ UPDATE = f"""
 UNWIND $rows AS r
 MATCH (n:Memory {{id: r[0]}})
 SET n.content = coalesce(r[1], n.content), n.importance = coalesce(r[2], n.importance)
+FOREACH (embedding IN r[3] | SET n.embedding = embedding)
 RETURN [{projection(Memory)}]
 """
 FORGET = f"""
@@ -78,6 +79,14 @@ class AddMemories(Change):
 
     def memories(self) -> set[str]:
         return {id for record in self.records for id in record.evidence}
+
+    def texts(self) -> set[str]:
+        return {record.content for record in self.records if record.embedding is None}
+
+    def embed(self, embeddings: Mapping[str, list[float]]) -> None:
+        for record in self.records:
+            if record.embedding is None:
+                record.embedding = embeddings.get(record.content)
 
     def check(self, known: Known) -> None:
         for place, record in enumerate(self.records):
@@ -190,7 +199,10 @@ class UpdateMemory(Change):
 
     def __init__(self, id: str, content: str | None, importance: float | None, now: datetime) -> None:
         self.id = id
-        self.values = (id, content, importance)
+        self.content = content
+        self.importance = importance
+        # What takes the place of the embedding before, if anything does.
+        self.embeddings: list[list[float] | None] = []
         self.now = now
 
     @classmethod
@@ -203,12 +215,21 @@ class UpdateMemory(Change):
     def memories(self) -> list[str]:
         return [self.id]
 
+    def texts(self) -> list[str]:
+        return [] if self.content is None else [self.content]
+
+    def embed(self, embeddings: Mapping[str, list[float]]) -> None:
+        if self.content is not None:
+            # Better none than that of what it was before.
+            self.embeddings = [embeddings.get(self.content)]
+
     def check(self, known: Known) -> None:
         known.need_memory(self.id, "id")
 
     @classmethod
     async def write(cls, run: Run, changes: Sequence["UpdateMemory"], known: Known) -> list[Answer]:
-        memories = [to_memory(row) for (row,) in await run(UPDATE, {"rows": [each.values for each in changes]})]
+        rows = [(each.id, each.content, each.importance, each.embeddings) for each in changes]
+        memories = [to_memory(row) for (row,) in await run(UPDATE, {"rows": rows})]
         return [
             Outcome(
                 {"memory": memory},

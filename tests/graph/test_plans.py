@@ -25,6 +25,7 @@ from graph.edges import (
     Order,
 )
 from graph.filters import compile_filter
+from graph.ingest.embeddings import FILL, LACKING
 from graph.listing import count_text, summary_text
 from graph.lookups import LOOKUPS, Lookup
 from graph.migrations import DONE, MENTION, UNMENTIONED
@@ -262,10 +263,14 @@ async def test_searches(planned: Database, name: str):
         assert any(each.startswith(("DirectedRelationshipIndexSeek", "NodeIndexSeek")) for each in found)
 
 
-async def test_what_fills_in_words_reads_along_an_index(planned: Database):
-    given = {"after": "", "most": 10, "rows": []}
-    refuse_scans(await planned.explain(MENTION, given), writes=True)
-    refuse_scans(await planned.explain(UNMENTIONED, given), all_nodes=True)
+async def test_what_fills_in_words_and_embeddings_reads_along_an_index(planned: Database):
+    given = {"after": "", "most": 10, "rows": [], "others": True, "dimension": 384}
+    for text in (MENTION, FILL):
+        refuse_scans(await planned.explain(text, given), writes=True)
+    for text in (UNMENTIONED, LACKING):
+        plan = await planned.explain(text, given)
+        refuse_scans(plan, all_nodes=True)
+        assert not {"Sort", "Top"} & set(names(plan))
 
 
 @pytest.mark.parametrize("kind", Kind)

