@@ -33,10 +33,10 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from resolvers.columns import generate
-from resolvers.loaders import Step
 from resolvers.plan import Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.field import ACT, ATTRIBUTE, BIND, READS
+from schema.inputs import to_tree
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -138,9 +138,8 @@ class Compiler:
         return Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
-        bind: Any = field.declared.metadata.get(BIND) or field.declared.metadata.get(ACT)
         attribute = field.attribute
-        if not (bind or attribute) or field.declared.extensions:
+        if not (attribute or {BIND, ACT} & field.declared.metadata.keys()) or field.declared.extensions:
             # Whatever surrounds a resolver, such as a permission, is not passed over.
             raise NotPlanned(f"resolver of {field.label}")
         shape, kind = shape_of(field.definition.type)
@@ -149,9 +148,9 @@ class Compiler:
             complete = partial(Executor.complete_leaf_value, kind)
             if attribute:
                 return Leaf(*common, complete, attribute, plain_type(kind))
-            return Child(*common, complete, self._bound(field, bind))
+            return Child(*common, complete, self._bound(field))
         step = take(attribute) if attribute else None
-        child = Child(*common, None, (lambda _: step) if step else self._bound(field, bind))
+        child = Child(*common, None, (lambda _: step) if step else self._bound(field))
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
             if field.owner is self._core.query_type or field.shows in self._rows:
@@ -174,13 +173,18 @@ class Compiler:
         )
         return self._select(kind, selected.grouped_field_set, depth + 1)
 
-    def _bound(self, field: Field, bind: Callable[..., Step]) -> Callable[[VariableValues], Step]:
-        """Makes the function that gives the field's step for an operation's variables."""
+    def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
+        """Makes the function that gives the field's step, or what it does, for an operation's variables."""
         node, arguments = field.nodes[0], field.declared.arguments
+        bind: Any = field.declared.metadata.get(BIND)
+        act: Any = field.declared.metadata.get(ACT)
+        converter = self._schema.schema_converter
 
-        def bound(variables: VariableValues) -> Step:
+        def bound(variables: VariableValues) -> Any:
             given = get_argument_values(field.definition, node, variables)
-            converter = self._schema.schema_converter
+            if act:
+                # As mappings is what it takes them as; Strawberry's own objects in between would cost the most of all.
+                return act(**to_tree(given))
             return bind(**convert_arguments(given, arguments, converter.scalar_registry, self._schema.config))
 
         if variables_in(node.arguments):

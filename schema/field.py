@@ -10,11 +10,12 @@ from strawberry import UNSET
 
 from resolvers.context import Context
 from resolvers.loaders import Step
+from schema.inputs import to_tree
 from schema.view import Request
 
 # Makes a field's step from its arguments. Raises BadInput for those that make no sense.
 Bind = Callable[..., Step]
-# Makes what a field does, and gives, from its arguments.
+# Makes what a field does, and gives, from its arguments as nested mappings.
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
 # Under which names a field's metadata keeps how it is bound, what it does, which attribute it is, or what its step
@@ -49,7 +50,7 @@ def done(act: Act, description: str) -> Any:
     """A field at the root of all writing: what `act` makes of its arguments is done, one field after another."""
 
     async def resolve(self: Any, info: Request, **arguments: Any) -> Any:
-        return await act(**arguments)(info.context)
+        return await act(**to_tree(arguments))(info.context)
 
     take_arguments(resolve, act)
     return strawberry.field(resolver=resolve, description=description, metadata={ACT: act})

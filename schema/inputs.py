@@ -73,21 +73,20 @@ class DateTimeFilter:
 
 
 def to_tree(value: Any) -> Any:
-    """Turns an input into nested mappings by the contract's names, without what was left out.
+    """Turns an input, or mappings by the contract's names, into such mappings without what was left out.
 
     A null counts as left out, but for `eq`, where it asks for what has no value.
     """
-    if isinstance(value, list):
+    kind = type(value)
+    if kind is list:
         return [to_tree(each) for each in value]
-    if not is_dataclass(value):
+    if kind is dict:
+        named = value.items()
+    elif is_dataclass(value):
+        named = [(name, getattr(value, attribute)) for attribute, name in names_of(kind)]
+    else:
         return value
-    tree: dict[str, Any] = {}
-    for attribute, name in names_of(type(value)):
-        given = getattr(value, attribute)
-        if given is UNSET or (given is None and name != "eq"):
-            continue
-        tree[name] = to_tree(given)
-    return tree
+    return {name: to_tree(given) for name, given in named if given is not UNSET and (given is not None or name == "eq")}
 
 
 @cache

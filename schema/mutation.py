@@ -21,7 +21,6 @@ from resolvers.context import Context
 from schema import agent, interaction, knowledge, memory, relationship
 from schema.advance import AdvanceInput, AdvancePayload
 from schema.field import described, done
-from schema.inputs import to_tree
 
 # Seconds; a request that lets time go by may take longer than others.
 LONGEST_ADVANCE = 600.0
@@ -32,16 +31,15 @@ def mutation(change: type[Change], input: type, payload: Callable[..., Any], des
 
     def act(input: Any) -> Callable[[Context], Awaitable[Any]]:
         async def write(context: Context) -> Any:
-            given = to_tree(input)
             try:
-                made = change.read(given, datetime.now(UTC))
-                made.request = make_request(change.__name__, given)
+                made = change.read(input, datetime.now(UTC))
+                made.request = make_request(change.__name__, input)
                 result = await context.writes.commit(made)
             except SocietyError as error:
                 raise error.within("input") from error
             # What the payload leads to must be read anew.
             context.renew()
-            return payload(client_mutation_id=given.get("clientMutationId"), **result)
+            return payload(client_mutation_id=input.get("clientMutationId"), **result)
 
         return write
 
@@ -50,25 +48,28 @@ def mutation(change: type[Change], input: type, payload: Callable[..., Any], des
     return done(act, description)
 
 
-def advance_time(input: AdvanceInput) -> Callable[[Context], Awaitable[AdvancePayload]]:
+def advance_time(input: Any) -> Callable[[Context], Awaitable[AdvancePayload]]:
     async def advance(context: Context) -> AdvancePayload:
-        given, started = to_tree(input), time.perf_counter()
+        started = time.perf_counter()
         context.extend(LONGEST_ADVANCE)
         try:
-            check_key(given)
+            check_key(input)
             result = await context.writes.advance(
-                given.get("idempotencyKey"),
-                by=given["by"],
-                agents=given.get("agents"),
-                systems=given.get("systems") or list(System),
+                input.get("idempotencyKey"),
+                by=input["by"],
+                agents=input.get("agents"),
+                systems=input.get("systems") or list(System),
             )
         except SocietyError as error:
             raise error.within("input") from error
         context.renew()
         took = time.perf_counter() - started
-        return AdvancePayload(client_mutation_id=given.get("clientMutationId"), took=took, **asdict(result))
+        return AdvancePayload(client_mutation_id=input.get("clientMutationId"), took=took, **asdict(result))
 
     return advance
+
+
+advance_time.__annotations__["input"] = AdvanceInput
 
 
 @strawberry.type(description="Where writing starts. Each field is one transaction, answered after its commit.")
