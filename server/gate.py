@@ -7,7 +7,7 @@ anything of the request is read. What is not taken on costs no memory and no tim
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -71,7 +71,9 @@ class Gate:
                 # It came in the very moment in which the wait ended.
                 self.leave()
             else:
-                self._queue.remove(turn)
+                with suppress(ValueError):
+                    # Whoever left meanwhile may have passed over it already.
+                    self._queue.remove(turn)
             if not isinstance(error, TimeoutError):
                 raise
             self.shed += 1

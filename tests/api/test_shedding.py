@@ -123,3 +123,16 @@ async def test_an_operation_of_a_stream_needs_a_turn(settings: Settings):
         assert "OVERLOADED" in streamed.text
         proxy.resume()
         await first
+
+
+async def test_who_gives_up_while_a_turn_is_given_back_takes_none():
+    gate = Gate(most_running=1, most_waiting=10, most_streams=1)
+    assert gate.enter()
+    waiting = asyncio.create_task(gate.wait())
+    await asyncio.sleep(0)
+    # It learns of that only after the turn was given back.
+    waiting.cancel()
+    gate.leave()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (gate.running, gate.waiting) == (0, 0)
