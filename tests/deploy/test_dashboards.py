@@ -109,7 +109,7 @@ def drive(url: str, client: httpx.Client) -> None:
     number = 0
     while time.monotonic() < give_up:
         number += 1
-        for request in ({"query": READ}, {"query": "{ nonsense }"}):
+        for request in ({"query": READ}, {"query": "{ nonsense }"}, {"query": "{ __schema { queryType { name } } }"}):
             httpx.post(f"{url}/graphql", json=request)
         httpx.post(f"{url}/graphql", json={"query": WRITE, "variables": {"key": f"watched-{number}"}})
         try:
