@@ -115,9 +115,13 @@ def reader(row: type[T], chosen: Fields = None) -> Callable[[list[Any]], T]:
     An object of which only some fields are chosen has no others. The code is generated, because it runs once for
     every row that is ever read.
     """
-    names: dict[str, Any] = {"orjson": orjson, "datetime": datetime}
-    code, _ = _constructor(row, names, position=0, chosen=chosen)
-    return eval(f"lambda r: {code}", names)  # noqa: S307 — the model's own names, nothing from outside
+    kind = row if chosen is None else _part(row, chosen)
+    names: dict[str, Any] = {"orjson": orjson, "datetime": datetime, "kind": kind, "new": object.__new__}
+    values, _ = _values(row, names, position=0, chosen=chosen)
+    own = ", ".join(f"{name!r}: {code}" for name, code in values)
+    code = f"def read(r):\n    made = new(kind)\n    made.__dict__ = {{{own}}}\n    return made"
+    exec(code, names)  # noqa: S102 — the model's own names, nothing from outside
+    return names["read"]
 
 
 class Unread:
@@ -130,8 +134,8 @@ class Unread:
         raise AttributeError(f"{self._name} was not read from the database.")
 
 
-def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
-    """Makes the function that makes an object of some fields, which is an instance of its type nonetheless."""
+def _part(row: type, chosen: tuple[str, ...]) -> type:
+    """Makes the class of objects of some fields, which are instances of their type nonetheless."""
 
     def equal(self: object, other: object) -> bool:
         return isinstance(other, row) and vars(self) == vars(other)
@@ -141,33 +145,30 @@ def _part(row: type, chosen: tuple[str, ...]) -> Callable[..., Any]:
 
     unread = {item.name: Unread() for item in fields(row) if item.name not in chosen}
     own: dict[str, Any] = {**unread, "__eq__": equal, "__repr__": write}
-    kind, new = type(row.__name__, (row,), own), object.__new__
-
-    def make(**values: Any) -> Any:
-        made = new(kind)
-        made.__dict__ = values
-        return made
-
-    return make
+    return type(row.__name__, (row,), own)
 
 
-def _constructor(row: type, names: dict[str, Any], *, position: int, chosen: Fields = None) -> tuple[str, int]:
-    names[row.__name__] = row if chosen is None else _part(row, chosen)
-    hints, arguments = get_type_hints(row), list[str]()
+def _values(
+    row: type, names: dict[str, Any], *, position: int, chosen: Fields = None
+) -> tuple[list[tuple[str, str]], int]:
+    """Writes the code of each field's value, and gives the place after them."""
+    hints, found = get_type_hints(row), list[tuple[str, str]]()
     for item in fields(row):
         if chosen is not None and item.name not in chosen:
             continue
         hint, nullable = split_optional(hints[item.name])
         value = f"r[{position}]"
         if is_dataclass(hint) and isinstance(hint, type):
-            code, position = _constructor(hint, names, position=position)
+            inner, position = _values(hint, names, position=position)
+            names[hint.__name__] = hint
+            code = f"{hint.__name__}({', '.join(f'{name}={code}' for name, code in inner)})"
             code = f"({code} if {value} is not None else None)" if nullable else code
         else:
             code, position = _conversion(value, hint, nullable, names), position + 1
             if item.default_factory is not MISSING:
                 code = f"({code} if {value} is not None else [])"
-        arguments.append(f"{item.name}={code}")
-    return f"{row.__name__}({', '.join(arguments)})", position
+        found.append((item.name, code))
+    return found, position
 
 
 def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) -> str:
@@ -176,8 +177,9 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
     elif hint is Any:
         code = f"orjson.loads({value})"
     elif isinstance(hint, type) and issubclass(hint, Enum):
-        names[hint.__name__] = hint
-        code = f"{hint.__name__}({value})"
+        # To call the class takes several times as long.
+        names[hint.__name__] = hint._value2member_map_
+        code = f"{hint.__name__}[{value}]"
     else:
         return value
     return f"({code} if {value} is not None else None)" if nullable else code

@@ -1,6 +1,8 @@
 """Agents: the members of the society."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from strawberry import UNSET
@@ -70,14 +72,10 @@ def recall_memories(
     )
 
 
-def read_weights(weights: RecallWeights | None) -> Weights:
+def read_weights(weights: Mapping[str, Any] | None) -> Weights:
     """Completes weights by the defaults. Raises BadInput for those that make no sense."""
-    found = (
-        {name: value for name, value in vars(weights).items() if value is not None and value is not UNSET}
-        if weights
-        else {}
-    )
-    half_life = found.pop("half_life", None)
+    found = dict(weights or {})
+    half_life = found.pop("halfLife", None)
     if half_life is not None:
         if not half_life:
             raise BadInput("must be longer than no time at all.", "weights", "halfLife")

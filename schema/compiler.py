@@ -29,14 +29,14 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
-from strawberry.types.arguments import convert_arguments
+from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
 from resolvers.columns import generate
 from resolvers.plan import Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.field import ACT, ATTRIBUTE, BIND, READS
-from schema.inputs import to_tree
+from schema.inputs import tree_reader
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -175,17 +175,18 @@ class Compiler:
 
     def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
         """Makes the function that gives the field's step, or what it does, for an operation's variables."""
-        node, arguments = field.nodes[0], field.declared.arguments
-        bind: Any = field.declared.metadata.get(BIND)
-        act: Any = field.declared.metadata.get(ACT)
-        converter = self._schema.schema_converter
+        node, metadata = field.nodes[0], field.declared.metadata
+        make: Any = metadata.get(BIND) or metadata.get(ACT)
+        arguments = self._arguments(field)
 
         def bound(variables: VariableValues) -> Any:
             given = get_argument_values(field.definition, node, variables)
-            if act:
-                # As mappings is what it takes them as; Strawberry's own objects in between would cost the most of all.
-                return act(**to_tree(given))
-            return bind(**convert_arguments(given, arguments, converter.scalar_registry, self._schema.config))
+            # Strawberry's own objects in between would cost the most of all.
+            return make(**{
+                python: value if value is None or read is None else read(value)
+                for name, (python, read) in arguments.items()
+                if (value := given.get(name, UNSET)) is not UNSET
+            })  # fmt: skip
 
         if variables_in(node.arguments):
             return bound
@@ -195,6 +196,12 @@ class Compiler:
             # It is raised anew each time, because an exception that is kept grows with every raise.
             return bound
         return lambda _: step
+
+    def _arguments(self, field: Field) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
+        """Gives each argument's name in Python, and what reads its value."""
+        name_of = self._schema.config.name_converter.from_argument
+        named = [(name_of(each), each.python_name) for each in field.declared.arguments]
+        return {name: (python, tree_reader(field.definition.args[name].type)) for name, python in named}
 
 
 def name_fields(child: Child, names: frozenset[str]) -> None:

@@ -17,7 +17,7 @@ from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_li
 from resolvers.loaders import Step
 from resolvers.steps import in_memory
 from schema.field import answered, stepped
-from schema.inputs import Direction, to_orders, to_tree
+from schema.inputs import Direction, to_orders
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ def connection(
             edge,
             window=Window(given.get("first"), given.get("after"), given.get("last"), given.get("before")),
             direction=given.get("direction") or direction or EdgeDirection.OUT,
-            filter=starting(prefix, given.get("prefix")) or to_tree(given.get("filter")),
+            filter=starting(prefix, given.get("prefix")) or given.get("filter"),
             order=to_orders(given.get("order_by")),
         )
         return steps.open_lists(request, lambda each: getattr(each, parent, None))

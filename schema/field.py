@@ -13,9 +13,9 @@ from resolvers.loaders import Step
 from schema.inputs import to_tree
 from schema.view import Request
 
-# Makes a field's step from its arguments. Raises BadInput for those that make no sense.
+# Makes a field's step from its arguments, inputs as nested mappings. Raises BadInput for those that make no sense.
 Bind = Callable[..., Step]
-# Makes what a field does, and gives, from its arguments as nested mappings.
+# Makes what a field does, and gives, from its arguments, likewise.
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
 # Under which names a field's metadata keeps how it is bound, what it does, which attribute it is, or what its step
@@ -34,7 +34,7 @@ def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
-        step = bind(**{name: value for name, value in arguments.items() if value is not UNSET})
+        step = bind(**{name: to_tree(value) for name, value in arguments.items() if value is not UNSET})
         found = step([self])
         if not isinstance(found, list):
             return info.context.loaders.finish(found)
@@ -50,7 +50,7 @@ def done(act: Act, description: str) -> Any:
     """A field at the root of all writing: what `act` makes of its arguments is done, one field after another."""
 
     async def resolve(self: Any, info: Request, **arguments: Any) -> Any:
-        return await act(**to_tree(arguments))(info.context)
+        return await act(**{name: to_tree(value) for name, value in arguments.items()})(info.context)
 
     take_arguments(resolve, act)
     return strawberry.field(resolver=resolve, description=description, metadata={ACT: act})

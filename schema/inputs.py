@@ -1,6 +1,6 @@
 """Filters of plain values and orders, and how inputs become what the graph understands."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import strawberry
+from graphql import GraphQLInputObjectType, GraphQLInputType, GraphQLList, GraphQLNonNull
 from strawberry import UNSET
 
 from graph.edges import Direction as EdgeDirection
@@ -73,20 +74,20 @@ class DateTimeFilter:
 
 
 def to_tree(value: Any) -> Any:
-    """Turns an input, or mappings by the contract's names, into such mappings without what was left out.
+    """Turns an input into nested mappings by the contract's names, without what was left out.
 
     A null counts as left out, but for `eq`, where it asks for what has no value.
     """
-    kind = type(value)
-    if kind is list:
+    if isinstance(value, list):
         return [to_tree(each) for each in value]
-    if kind is dict:
-        named = value.items()
-    elif is_dataclass(value):
-        named = [(name, getattr(value, attribute)) for attribute, name in names_of(kind)]
-    else:
+    if not is_dataclass(value):
         return value
-    return {name: to_tree(given) for name, given in named if given is not UNSET and (given is not None or name == "eq")}
+    named = ((name, getattr(value, attribute)) for attribute, name in names_of(type(value)))
+    return {name: to_tree(given) for name, given in named if given is not UNSET and is_told(name, given)}
+
+
+def is_told(name: str, given: Any) -> bool:
+    return given is not None or name == "eq"
 
 
 @cache
@@ -95,6 +96,30 @@ def names_of(kind: type) -> list[tuple[str, str]]:
     return [(item.name, camel(item.name.rstrip("_"))) for item in fields(kind)]
 
 
-def to_orders(items: list[Any] | None) -> list[Mapping[str, str]]:
+@cache
+def tree_reader(type: GraphQLInputType) -> Callable[[Any], Any] | None:
+    """Makes the function that gives what `to_tree` would of a value of a type, as graphql-core gives it.
+
+    None for values that stay as they are.
+    """
+    if isinstance(type, GraphQLNonNull):
+        return tree_reader(type.of_type)
+    if isinstance(type, GraphQLList):
+        item = tree_reader(type.of_type)
+        return item and (lambda values: [item(each) for each in values])
+    if not isinstance(type, GraphQLInputObjectType):
+        return None
+
+    def read(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: given if given is None or (inner := tree_reader(type.fields[name].type)) is None else inner(given)
+            for name, given in value.items()
+            if is_told(name, given)
+        }
+
+    return read
+
+
+def to_orders(items: list[Mapping[str, SortDirection]] | None) -> list[Mapping[str, str]]:
     """Turns the items of an orderBy argument into mappings of a field's name to ASC or DESC."""
-    return [{name: direction.value for name, direction in to_tree(item).items()} for item in items or ()]
+    return [{name: direction.value for name, direction in item.items()} for item in items or ()]

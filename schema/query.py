@@ -16,7 +16,6 @@ from resolvers.society import look_at_society, name_community
 from schema.agent import Agent, AgentConnection, AgentFilter, AgentOrder
 from schema.connection import connection
 from schema.field import answered, described, given
-from schema.inputs import to_tree
 from schema.knowledge import KnowledgeConnection
 from schema.memory import MemoryConnection, MemoryFilter
 from schema.node import LOOKUPS, Node
@@ -77,7 +76,7 @@ def find_memories(
     filter: described(MemoryFilter | None, "Only what passes this filter.") = UNSET,
 ) -> Step:
     window = Window(given(first), given(after))
-    return search_memories(text, agent=given(agent), window=window, filter=to_tree(given(filter)))
+    return search_memories(text, agent=given(agent), window=window, filter=given(filter))
 
 
 def find_knowledge(

@@ -94,6 +94,14 @@ async def test_every_mutation_is_answered_as_graphql_core_does(ask: Ask, planned
     await send(DELETE, keys=["ada", "bo"])
 
 
+async def test_what_a_persona_says_besides_is_kept_to_the_letter(ask: Ask, planned: Schema, plain: Schema):
+    extra = {"nothing": None, "inner": {"eq": None, "not": None, "list": [{"nothing": None}]}}
+    text = """mutation ($input: CreateAgentsInput!) { createAgents(input: $input) { agents { persona { extra } } } }"""
+    given = {"agents": [{"key": "ada", "name": "Ada", "persona": {"summary": "A baker.", "extra": extra}}]}
+    answer = await both(ask, planned, plain, text, input=given | {"idempotencyKey": "extra"})
+    assert answer["data"]["createAgents"]["agents"] == [{"persona": {"extra": extra}}]
+
+
 async def test_simulated_time_goes_by_as_well(ask: Ask, planned: Schema, plain: Schema):
     await ask(planned, CREATE, input=PEOPLE)
     text = 'mutation { advance(input: {by: "PT1H", idempotencyKey: "hour"}) { agentsProcessed } }'
