@@ -101,7 +101,7 @@ async def measure_neighbourhood(settings: Settings, database: Database, agents: 
     )
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=300) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=300) as client:
             for name, field in QUESTIONS.items():
                 pairs = [[f"agent_{random.randrange(1, agents)}" for _ in range(2)] for _ in range(times)]
                 for key, other in pairs[:3]:
