@@ -177,9 +177,8 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
     elif hint is Any:
         code = f"orjson.loads({value})"
     elif isinstance(hint, type) and issubclass(hint, Enum):
-        # To call the class takes several times as long.
-        names[hint.__name__] = hint._value2member_map_
-        code = f"{hint.__name__}[{value}]"
+        names[hint.__name__] = hint
+        code = f"{hint.__name__}({value})"
     else:
         return value
     return f"({code} if {value} is not None else None)" if nullable else code

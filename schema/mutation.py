@@ -69,6 +69,7 @@ def advance_time(input: Any) -> Callable[[Context], Awaitable[AdvancePayload]]:
     return advance
 
 
+# What clients see; what comes is its mapping.
 advance_time.__annotations__["input"] = AdvanceInput
 
 
