@@ -16,7 +16,9 @@ from graph.errors import SocietyError
 from graph.ingest import export
 from graph.ingest.export import export_jsonl
 from graph.ingest.jsonl import import_jsonl
+from graph.model import Memory
 from graph.records import Kind
+from graph.rows import columns
 from graph.writes.agents import CreateAgents, DeleteAgents
 from graph.writes.change import Change
 from graph.writes.interactions import RecordInteractions
@@ -153,6 +155,11 @@ async def test_an_export_while_others_write_is_of_one_moment(
             break
         await asyncio.sleep(0.2)
     assert met == 2, "others wrote meanwhile"
+
+
+def test_what_was_deleted_while_it_was_read_makes_no_line():
+    lost = [None] * len(columns(Memory))
+    assert export._readable(Kind.MEMORIES, [*lost, "ada", [], [], None]) == []
 
 
 async def test_what_was_read_as_it_came_would_be_no_moment(database: Database, life: Life):
