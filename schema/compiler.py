@@ -35,7 +35,7 @@ from strawberry.types.field import StrawberryField
 from resolvers.columns import generate
 from resolvers.plan import Child, Leaf, Selection, Shape
 from resolvers.steps import take
-from schema.field import ACT, ATTRIBUTE, BIND, READS
+from schema.field import ATTRIBUTE, BIND, READS
 from schema.inputs import tree_reader
 from schema.view import SHOWN
 
@@ -139,7 +139,7 @@ class Compiler:
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
         attribute = field.attribute
-        if not (attribute or {BIND, ACT} & field.declared.metadata.keys()) or field.declared.extensions:
+        if not (attribute or BIND in field.declared.metadata) or field.declared.extensions:
             # Whatever surrounds a resolver, such as a permission, is not passed over.
             raise NotPlanned(f"resolver of {field.label}")
         shape, kind = shape_of(field.definition.type)
@@ -175,8 +175,7 @@ class Compiler:
 
     def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
         """Makes the function that gives the field's step, or what it does, for an operation's variables."""
-        node, metadata = field.nodes[0], field.declared.metadata
-        make: Any = metadata.get(BIND) or metadata.get(ACT)
+        node, make = field.nodes[0], field.declared.metadata[BIND]
         arguments = self._arguments(field)
 
         def bound(variables: VariableValues) -> Any:

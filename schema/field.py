@@ -18,10 +18,9 @@ Bind = Callable[..., Step]
 # Makes what a field does, and gives, from its arguments, likewise.
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
-# Under which names a field's metadata keeps how it is bound, what it does, which attribute it is, or what its step
+# Under which names a field's metadata keeps what makes its step or its act, which attribute it is, and what its step
 # reads.
 BIND = "bind"
-ACT = "act"
 ATTRIBUTE = "attribute"
 READS = "reads"
 
@@ -53,7 +52,7 @@ def done(act: Act, description: str) -> Any:
         return await act(**{name: to_tree(value) for name, value in arguments.items()})(info.context)
 
     take_arguments(resolve, act)
-    return strawberry.field(resolver=resolve, description=description, metadata={ACT: act})
+    return strawberry.field(resolver=resolve, description=description, metadata={BIND: act})
 
 
 def take_arguments(resolve: Any, source: Callable[..., Any]) -> None:
