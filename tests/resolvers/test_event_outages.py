@@ -108,7 +108,7 @@ async def test_a_stream_that_was_lost_is_told_to_everybody(server: Server, log: 
     started = time.monotonic()
     await log.publish([event(2)])
     await log.publish([event(3)])
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 5
     assert log.lost == 2
     with pytest.raises(Unavailable, match="Redis does not answer"):
         await log.subscribe()
@@ -203,7 +203,7 @@ async def test_closing_while_redis_is_away_takes_no_longer_than_its_timeout(serv
     await log.publish([event(1)])
     started = time.monotonic()
     await log.close()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.5
     with pytest.raises(Unavailable, match="stopping"):
         await anext(feed)
 

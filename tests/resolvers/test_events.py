@@ -31,7 +31,7 @@ def number(event: Event) -> int:
 
 async def take(feed: Feed, count: int) -> list[int]:
     """The numbers of the next events."""
-    return [number((await asyncio.wait_for(anext(feed), 5)).event) for _ in range(count)]
+    return [number((await asyncio.wait_for(anext(feed), 10)).event) for _ in range(count)]
 
 
 async def quiet(feed: Feed) -> bool:
@@ -284,7 +284,7 @@ async def test_a_subscription_ends_when_it_is_closed(logs: Logs):
     waiting = asyncio.create_task(anext(feed, None))
     await asyncio.sleep(0.05)
     await feed.aclose()
-    assert await asyncio.wait_for(waiting, 1) is None
+    assert await asyncio.wait_for(waiting, 5) is None
     assert [each async for each in feed] == []
     assert log.subscribers == 0
     await log.publish([event(1, "ada")])
@@ -310,7 +310,7 @@ async def test_subscribers_are_told_when_the_server_stops(logs: Logs):
     await asyncio.sleep(0.05)
     await log.close()
     with pytest.raises(Unavailable, match="stopping"):
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 5)
     with pytest.raises(Unavailable, match="stopping"):
         await log.subscribe()
 
@@ -328,7 +328,7 @@ async def test_who_reads_more_slowly_than_the_stream_is_trimmed_is_told_so(logs:
     feed = await log.subscribe()
     await log.publish([event(each) for each in range(1000)])
     with pytest.raises(EventsLost, match=r"may have been lost. Subscribe without after"):
-        await asyncio.wait_for(anext(feed), 5)
+        await asyncio.wait_for(anext(feed), 10)
     back = await log.subscribe()
     await log.publish([event(1000)])
     assert await take(back, 1) == [1000]

@@ -62,7 +62,7 @@ async def test_an_answer_counts_where_every_turn_of_the_loop_is_long(redis: Redi
 
 
 async def test_nobody_waits_again_for_a_server_that_did_not_answer(redis: Redis, server: Server):
-    helped = redis.within(0.3, "this test")
+    helped = redis.within(1, "this test")
     await helped.set("any", "thing")
     server.send(signal.SIGSTOP)
     with pytest.raises(UNANSWERED):
@@ -72,7 +72,7 @@ async def test_nobody_waits_again_for_a_server_that_did_not_answer(redis: Redis,
         with pytest.raises(LeftAlone):
             await helped.get("any")
     assert [type(each) for each in await helped.send_all([("GET", "any")])] == [LeftAlone]
-    assert time.monotonic() - started < 0.25, "less than one wait"
+    assert time.monotonic() - started < 1, "less than one wait"
     with pytest.raises(UNANSWERED) as found:
         await redis.within(0.3).get("any")
     assert found.type is not LeftAlone, "who must know asks"
@@ -90,5 +90,5 @@ async def test_who_stops_waiting_is_not_kept(redis: Redis, server: Server):
     await asyncio.wait([asking])
     server.send(signal.SIGCONT)
     assert asking.cancelled()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1
     assert await redis.ping()

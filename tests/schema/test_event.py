@@ -42,7 +42,7 @@ class Society:
         stream = subscribe(SCHEMA, Operation(query, variables), self.context, deadline=10, sharing=Sharing())
         first = asyncio.create_task(anext(stream))
         # Within this process nothing that it does before it follows takes longer.
-        await asyncio.wait([first], timeout=0.05)
+        await asyncio.wait([first], timeout=0.25)
 
         async def answers() -> AsyncIterator[Any]:
             async with aclosing(stream):

@@ -65,7 +65,7 @@ def test_pages_that_are_up_to_date_cost_nothing_and_need_no_node() -> None:
     done = run_build(ROOT, PATH="")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     # 60 ms on two idle cores; a build takes 25 s.
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize(
