@@ -68,7 +68,7 @@ def property_map(
 def _read(column: Column, position: int) -> str:
     if column.type is not datetime:
         return f"r[{position}]"
-    moment = f"datetime({{epochSeconds: r[{position}], nanosecond: r[{position + 1}]}})"
+    moment = f"datetime.fromEpoch(r[{position}], r[{position + 1}])"
     return f"CASE WHEN r[{position}] IS NULL THEN null ELSE {moment} END" if column.nullable else moment
 
 
