@@ -1,6 +1,6 @@
 """Compiles operations into plans: graphql-core says what is selected, the schema's declarations what that is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -22,14 +22,12 @@ from graphql import (
     OperationDefinitionNode,
     VariableNode,
     Visitor,
-    get_argument_values,
     is_leaf_type,
     visit,
 )
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues
-from strawberry import UNSET
+from graphql.execution.values import VariableValues, coerce_argument
 from strawberry.types.field import StrawberryField
 
 from resolvers.columns import generate
@@ -88,6 +86,34 @@ class Field:
     @property
     def nodes(self) -> list[FieldNode]:
         return [each.node for each in self.details]
+
+
+class Argument:
+    """An argument of a field: where its value stands, and what its name is in Python."""
+
+    def __init__(self, node: FieldNode, field: GraphQLField, name: str, python: str) -> None:
+        self._node = node
+        self._name = name
+        self._python = python
+        self._definition = field.args[name]
+        self._given = next((each for each in node.arguments or () if each.name.value == name), None)
+        # Strawberry's own objects in between would cost the most of all.
+        self._read = tree_reader(self._definition.type)
+
+    def constant(self) -> dict[str, Any]:
+        """Gives what `read` does for any operation. Raises LookupError where variables decide."""
+        if self._given and Variables.of(self._given):
+            raise LookupError
+        return self.read(VariableValues({}, {}))
+
+    def read(self, variables: VariableValues) -> dict[str, Any]:
+        """Gives the value under its name, nothing if it was left out. Raises GraphQLError."""
+        found = dict[str, Any]()
+        coerce_argument(found, self._node, self._name, self._definition, self._given, variables, None)
+        if not found:
+            return {}
+        (value,) = found.values()
+        return {self._python: value if value is None or self._read is None else self._read(value)}
 
 
 class Compiler:
@@ -175,32 +201,35 @@ class Compiler:
 
     def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
         """Makes the function that gives the field's step, or what it does, for an operation's variables."""
-        node, make = field.nodes[0], field.declared.metadata[BIND]
-        arguments = self._arguments(field)
+        make = field.declared.metadata[BIND]
+        fixed, others = dict[str, Any](), list[Argument]()
+        for argument in self._arguments(field):
+            try:
+                fixed |= argument.constant()
+            except Exception:
+                # What is wrong is told anew each time, because an exception that is kept grows with every raise.
+                others.append(argument)
 
         def bound(variables: VariableValues) -> Any:
-            given = get_argument_values(field.definition, node, variables)
-            # Strawberry's own objects in between would cost the most of all.
-            return make(**{
-                python: value if value is None or read is None else read(value)
-                for name, (python, read) in arguments.items()
-                if (value := given.get(name, UNSET)) is not UNSET
-            })  # fmt: skip
+            given = fixed.copy()
+            for argument in others:
+                given |= argument.read(variables)
+            return make(**given)
 
-        if variables_in(node.arguments):
+        if others:
             return bound
         try:
             step = bound(self._conditions)
         except Exception:
-            # It is raised anew each time, because an exception that is kept grows with every raise.
             return bound
         return lambda _: step
 
-    def _arguments(self, field: Field) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
-        """Gives each argument's name in Python, and what reads its value."""
+    def _arguments(self, field: Field) -> list[Argument]:
         name_of = self._schema.config.name_converter.from_argument
-        named = [(name_of(each), each.python_name) for each in field.declared.arguments]
-        return {name: (python, tree_reader(field.definition.args[name].type)) for name, python in named}
+        return [
+            Argument(field.nodes[0], field.definition, name_of(each), each.python_name)
+            for each in field.declared.arguments
+        ]
 
 
 def name_fields(child: Child, names: frozenset[str]) -> None:
@@ -231,10 +260,6 @@ def plain_type(kind: Any) -> type | None:
     members: type[Enum] = kind.wrapped_cls  # pyright: ignore[reportAttributeAccessIssue]
     named = all(kind.coerce_output_value(member) == member.name for member in members)
     return members if named else None
-
-
-def variables_in(nodes: Sequence[Node] | None) -> bool:
-    return any(Variables.of(node) for node in nodes or ())
 
 
 class Variables(Visitor):
