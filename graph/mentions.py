@@ -2,7 +2,8 @@
 
 Each word of a piece of knowledge is a relationship from the piece to itself,
 (:Knowledge)-[:MENTIONS {word, place, item, agentId}]->(itself): two indexes over these are a trie, which knows of a
-piece as soon as that is committed, and of which any page costs the same. They come and go with the piece.
+piece as soon as that is committed, and of which any page costs the same. They come and go with the piece, whose
+property `words` has all of them after a space each: whether it has another as well is told by one property.
 """
 
 import re

@@ -18,12 +18,13 @@ from graph.tables import write_mentions
 FILLED_AT_ONCE = 1000
 LOCK = "MATCH (m:Migration {version: 1}) SET m._lock = 0"
 UNMENTIONED = """
-MATCH (n:Knowledge) WHERE n.id > $after AND NOT EXISTS { (n)-[:MENTIONS]->() }
+MATCH (n:Knowledge) WHERE n.id > $after AND n.words IS NULL
 RETURN n.id, n.topicName, n.content ORDER BY n.id LIMIT $most
 """
 MENTION = f"""
 UNWIND $rows AS r
 MATCH (n:Knowledge {{id: r[0]}})
+CALL (n) {{ MATCH (n)-[m:MENTIONS]->() DELETE m }}
 {write_mentions("r[1]")}
 """
 
@@ -155,6 +156,7 @@ MIGRATIONS = (
         ),
         fill_mentions,
     ),
+    Migration(7, "knowledge has its words together, for those who look for several", (), fill_mentions),
 )
 
 # The SEARCH that uses it and its further property belong to the younger language.

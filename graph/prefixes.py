@@ -63,7 +63,7 @@ def matched(*, owned: bool, after: bool = False) -> str:
         WHERE {owner}m.word >= k.low AND m.word <= k.high AND m.place IS NOT NULL AND m.item IS NOT NULL
             AND {beyond if after else ""}NOT EXISTS {{
                 (n)-[o:MENTIONS]->() WHERE o.word STARTS WITH k.first AND o.word < m.word
-            }} AND all(other IN k.others WHERE EXISTS {{ (n)-[o:MENTIONS]->() WHERE o.word STARTS WITH other }})
+            }} AND all(other IN k.others WHERE n.words CONTAINS ' ' + other)
     """
 
 

@@ -83,8 +83,9 @@ def _python(column: Column) -> str:
 
 
 def write_mentions(words: str) -> str:
-    """Cypher that writes the words of a piece of knowledge `n`, which its index finds it by."""
+    """Cypher that writes the words of a piece of knowledge `n`: each for the index, and all together."""
     return (
+        f"SET n.words = reduce(text = '', word IN {words} | text + ' ' + word[0]) "
         f"FOREACH (word IN {words} | CREATE (n)-[:MENTIONS {{"
         "word: word[0], place: word[1], item: split(n.id, ':')[1], agentId: n.agentId}]->(n))"
     )

@@ -103,6 +103,16 @@ async def test_knowledge_of_earlier_versions_is_found_by_its_words(bare: Databas
         "MATCH (n:Knowledge)-[m:MENTIONS]->(n) RETURN m.word = 'tee' AS tee, m.agentId, m.place, count(*) ORDER BY tee",
     )
     assert found == [[False, "Agent:1", 0, 2499], [True, "Agent:1", 0, 2499]]
+    together = await bare.read(
+        "words", "MATCH (n:Knowledge) WHERE n.id IN ['Knowledge:7', 'Knowledge:8'] RETURN n.words"
+    )
+    assert together == [[""], [" tee 8"]]
+
+    # As the version before left it: each word by itself alone.
+    await bare.write("before", "MATCH (n:Knowledge) REMOVE n.words")
+    await fill_mentions(bare)
+    filled = "MATCH (n:Knowledge)-[m:MENTIONS]->(n) RETURN count(*), count(DISTINCT n.words)"
+    assert await bare.read("filled", filled) == [[4998, 2499]]
 
 
 async def test_what_must_be_unique_is(database: Database):
