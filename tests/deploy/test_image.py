@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from tests.conftest import ROOT
 from tests.deploy.container import why_not
 from tests.deploy.dockerfile import context, read_stages
 from tests.deploy.replay import Image, build
+from tests.readiness import wait_until_ready
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 PATIENCE = 60
@@ -62,18 +62,6 @@ def started(image: Image, arguments: list[str], given: dict[str, str], log: Path
     finally:
         process.kill()
         process.wait(10)
-
-
-def wait_until_ready(process: subprocess.Popen[str], url: str, log: Path) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"it never became ready: {log.read_text()}")
 
 
 def test_a_build_sees_the_sources_and_nothing_else():

@@ -18,6 +18,8 @@ import psutil
 import pytest
 from platformdirs import user_cache_path
 
+from tests.readiness import wait_until_ready
+
 ECS = [str(Path(sys.executable).with_name("ecs"))]
 PROFILE = "{ agents(first: 1) { totalCount nodes { name memories(first: 1) { nodes { content } } } } }"
 
@@ -63,20 +65,6 @@ def served(data_dir: Path, **settings: object) -> Iterator[tuple[subprocess.Pope
     finally:
         process.kill()
         process.wait(10)
-
-
-def wait_until_ready(process: subprocess.Popen[str], url: str, log: Path) -> None:
-    give_up = time.monotonic() + 90
-    while time.monotonic() < give_up:
-        if process.poll() is not None:
-            pytest.fail(f"it ended with {process.returncode}: {log.read_text()}")
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"it never became ready: {log.read_text()}")
 
 
 def ask(url: str, query: str = PROFILE) -> dict:
