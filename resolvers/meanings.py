@@ -79,6 +79,9 @@ class Meanings:
         self._rests_until = 0.0
         self._told: dict[str, float] = {}
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        # Texts whose embeddings were computed, and those that did without.
+        self.computed = 0
+        self.lacking = 0
 
     async def start(self) -> None:
         """Starts the model, so that the first who asks need not wait for that."""
@@ -115,7 +118,11 @@ class Meanings:
 
     async def _find(self, texts: Sequence[Text]) -> dict[Text, bytes]:
         """Gives the embeddings that can be had in time."""
-        if self._model is None or not texts or time.monotonic() < self._rests_until:
+        if self._model is None or not texts:
+            return {}
+        wanted = len(set(texts))
+        if time.monotonic() < self._rests_until:
+            self.lacking += wanted
             return {}
         answers: dict[Text, asyncio.Future[bytes]] = {}
         # Passages and queries take turns.
@@ -130,7 +137,8 @@ class Meanings:
             # Nothing is cancelled: others may wait for the same.
             await asyncio.wait(answers.values(), timeout=self._patience)
         found = {text: each.result() for text, each in answers.items() if each.done() and not each.exception()}
-        if len(found) < len(set(texts)) and time.monotonic() >= self._rests_until:
+        self.lacking += wanted - len(found)
+        if len(found) < wanted and time.monotonic() >= self._rests_until:
             self._tell(BUSY, f"{len(texts) - len(found)} of {len(texts)} at once")
         return found
 
@@ -152,6 +160,7 @@ class Meanings:
         except (Unavailable, DeadlineExceeded) as error:
             self._fail(error)
             raise
+        self.computed += len(found)
         pace = (time.monotonic() - started) / sum(each.weight for each in texts)
         self._pace += LATEST * (pace - self._pace)
         if self._told.pop(FAILED, None):

@@ -159,6 +159,7 @@ def find_sources(
     """What is counted elsewhere and told with the rest."""
     yield sources.strain_source(gate, worker.database.breaker)
     yield sources.events_source(worker.events)
+    yield sources.meanings_source(worker.meanings)
     yield sources.pool_source(worker.database, settings.pool_size, worker.name)
     yield sources.memory_source(worker.memory.report, worker.name)
     if worker.caching:

@@ -15,6 +15,7 @@ from graph.breaker import Breaker
 from graph.database import Database
 from resolvers.cache import Cache
 from resolvers.events import EventLog
+from resolvers.meanings import Meanings
 from server.gate import Gate
 from server.memory import Usage
 from server.tally import SIZES, Tally
@@ -178,6 +179,16 @@ def events_source(events: EventLog) -> Source:
     def collect() -> Iterator[Metric]:
         yield gauge("ecs_subscriptions", "Subscriptions that are followed.", events.subscribers)
         yield CounterMetricFamily("ecs_events_lost", "Events that could not be published.", value=events.lost)
+
+    return collect
+
+
+def meanings_source(meanings: Meanings) -> Source:
+    """Tells the embeddings that were computed here, and how many texts did without."""
+
+    def collect() -> Iterator[Metric]:
+        yield CounterMetricFamily("ecs_embeddings_computed", "Texts that got embeddings.", value=meanings.computed)
+        yield CounterMetricFamily("ecs_embeddings_lacking", "Texts that got none in time.", value=meanings.lacking)
 
     return collect
 

@@ -57,6 +57,7 @@ async def test_the_same_question_is_computed_once(meanings: Meanings, model: Cou
     meanings.forget()
     await ask(meanings, "tea")
     assert model.asked == [["tea", "rain"], ["tea"]]
+    assert (meanings.computed, meanings.lacking) == (3, 0)
 
 
 async def test_what_is_kept_is_bounded(meanings: Meanings):
@@ -73,6 +74,7 @@ async def test_what_cannot_be_had_in_time_is_left_out(model: Counted, caplog: py
     with caplog.at_level(logging.WARNING, "ecs"):
         found = await meanings.of_passages(texts)
         assert len(found) < len(texts)
+        assert meanings.lacking == len(texts) - len(found)
         await meanings.of_passages(texts[::-1])
     assert len([each for each in caplog.messages if "more embeddings are wanted" in each]) == 1
 

@@ -51,7 +51,9 @@ async def test_the_cache_and_the_executor_are_counted(settings: Settings, databa
         await ask(RENAME)
         assert await ask(READ) == {"agent": {"name": "B", "memories": {"totalCount": 0}}}
         await ask("{ __schema { queryType { name } } }")
-        assert (await samples(client))["ecs_executor_fallbacks_total", "introspection"] == 1
+        found = await samples(client)
+        assert found["ecs_executor_fallbacks_total", "introspection"] == 1
+        assert (found["ecs_embeddings_computed_total",], found["ecs_embeddings_lacking_total",]) == (0, 0)
 
 
 async def test_without_a_cache_there_is_nothing_to_tell_of_it(settings: Settings, database: Database):
