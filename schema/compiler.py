@@ -100,11 +100,10 @@ class Argument:
         # Strawberry's own objects in between would cost the most of all.
         self._read = tree_reader(self._definition.type)
 
-    def constant(self) -> dict[str, Any]:
-        """Gives what `read` does for any operation. Raises LookupError where variables decide."""
-        if self._given and Variables.of(self._given):
-            raise LookupError
-        return self.read(VariableValues({}, {}))
+    @property
+    def varies(self) -> bool:
+        """Whether variables decide on the value."""
+        return self._given is not None and bool(Variables.of(self._given))
 
     def read(self, variables: VariableValues) -> dict[str, Any]:
         """Gives the value under its name, nothing if it was left out. Raises GraphQLError."""
@@ -202,25 +201,25 @@ class Compiler:
     def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
         """Makes the function that gives the field's step, or what it does, for an operation's variables."""
         make = field.declared.metadata[BIND]
-        fixed, others = dict[str, Any](), list[Argument]()
+        fixed, varying = dict[str, Any](), list[Argument]()
         for argument in self._arguments(field):
-            try:
-                fixed |= argument.constant()
-            except Exception:
-                # What is wrong is told anew each time, because an exception that is kept grows with every raise.
-                others.append(argument)
+            if argument.varies:
+                varying.append(argument)
+            else:
+                fixed |= argument.read(self._conditions)
 
         def bound(variables: VariableValues) -> Any:
             given = fixed.copy()
-            for argument in others:
+            for argument in varying:
                 given |= argument.read(variables)
             return make(**given)
 
-        if others:
+        if varying:
             return bound
         try:
             step = bound(self._conditions)
         except Exception:
+            # It is raised anew each time, because an exception that is kept grows with every raise.
             return bound
         return lambda _: step
 

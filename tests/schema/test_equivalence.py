@@ -16,7 +16,6 @@ import orjson
 import pytest
 from graphql import REMOVE, DirectiveNode, Visitor, located_error, visit
 from graphql.execution.collect_fields import CollectedFields, FieldDetails, collect_subfields
-from graphql.execution.values import VariableValues
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -243,10 +242,6 @@ def repositioned(nullable: Callable[[int, Position], bool]) -> Plant:
     return plant
 
 
-def overlook_variables(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiler.Argument, "constant", lambda argument: argument.read(VariableValues({}, {})))
-
-
 PLANTED: dict[str, Plant] = {
     "an alias is lost": regrouped(lambda found: {each[0].node.name.value: each for each in found.values()}),
     "fields come in another order": regrouped(lambda found: dict(reversed(found.items()))),
@@ -254,7 +249,7 @@ PLANTED: dict[str, Plant] = {
     "@skip is ignored": ignore_skip,
     "null stops where it began": repositioned(lambda _, position: True),
     "null always spreads": repositioned(lambda place, position: place > 0 and position.nullable),
-    "variables are not looked at": overlook_variables,
+    "variables are not looked at": lambda patch: patch.setattr(compiler.Argument, "varies", False),
     "NaN is taken for a number": lambda patch: patch.setitem(columns.SOUND, float, "{v}.__class__ is float"),
     "errors are told of the first object": lambda patch: patch.setattr(Batch, "slot", lambda batch, _: (0, None)),
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
