@@ -26,6 +26,9 @@ def jvm_options(heap_bytes: int) -> list[str]:
 
     The heap starts at half its size, within 128 MiB and 1 GiB, with 5/8 of it for the young: a server just
     started imported memories twice as fast so as with a start of 128 MiB, where it collected a third of the time.
+
+    Fewer calls are inlined than by default (325 and 2500 bytes): the second compiler, which took a third of two
+    processors' time in a server's first half minute, needs half as long, and what it makes serves as fast.
     """
     heap = heap_bytes // MIB
     start = min(max(heap // 2, 128), 1024)
@@ -34,6 +37,8 @@ def jvm_options(heap_bytes: int) -> list[str]:
         f"-Xms{start}m",
         f"-XX:NewSize={min(start * 5 // 8, heap // 3)}m",
         "-XX:+UseSerialGC",
+        "-XX:FreqInlineSize=70",
+        "-XX:InlineSmallCode=800",
         "-XX:+ExitOnOutOfMemoryError",
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES),
         "--enable-native-access=ALL-UNNAMED",
