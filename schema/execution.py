@@ -78,11 +78,11 @@ async def attempt(
         cost = measure(schema, operation)
         if charge:
             await charge(cost)
-        async with asyncio.timeout(deadline) as context.timeout:
-            if selected.operation is OperationType.QUERY and context.moment:
-                answer = await recall(schema, operation, context, context.moment)
-            else:
-                answer = await run(schema, operation, context)
+        until = asyncio.get_running_loop().time() + deadline
+        if selected.operation is OperationType.QUERY and context.moment:
+            answer = await recall(schema, operation, context, context.moment, until)
+        else:
+            answer = await run(schema, operation, context, until)
         return tell(schema, answer, cost) if operation.tells_cost else answer
     except TooCostly as error:
         return excess(error)
@@ -118,27 +118,31 @@ def excess(error: TooCostly) -> Answer:
     return Answer(payload, executed=False)
 
 
-async def recall(schema: Schema, operation: Operation, context: Context, moment: Moment) -> Answer:
-    """Answers a query with what was answered before, if that still holds."""
+async def recall(schema: Schema, operation: Operation, context: Context, moment: Moment, until: float) -> Answer:
+    """Answers a query with what was answered before, if that still holds; Redis is given its own time for it."""
     name = name_answer(schema.edition, operation.document, operation.name, variables=operation.variables)
     if name is None:
-        return await run(schema, operation, context)
+        return await run(schema, operation, context, until)
     if json := await moment.find(name):
         return Answer(json=json)
-    answer = await run(schema, operation, context)
+    answer = await run(schema, operation, context, until)
     if answer.executed and "errors" not in answer.payload:
         moment.keep(name, answer.json)
     return answer
 
 
-async def run(schema: Schema, operation: Operation, context: Context) -> Answer:
-    """Executes an operation by its plan if it has one, else by graphql-core."""
+async def run(schema: Schema, operation: Operation, context: Context, until: float) -> Answer:
+    """Executes an operation by its plan if it has one, else by graphql-core.
+
+    Raises TimeoutError when it isn't done `until` then, on the event loop's clock.
+    """
     document, name, variables = operation.document, operation.name, operation.variables
     result: Any = None
-    if schema.planner:
-        result = await schema.planner.execute(document, name, variables, context)
-    if result is None:
-        result = await schema.execute(document, variables, context, operation_name=name)
+    async with asyncio.timeout_at(until) as context.timeout:
+        if schema.planner:
+            result = await schema.planner.execute(document, name, variables, context)
+        if result is None:
+            result = await schema.execute(document, variables, context, operation_name=name)
     errors = result.errors or []
     if isinstance(result, PreExecutionError):
         return rejection(errors, otherwise="GRAPHQL_VALIDATION_FAILED")

@@ -22,7 +22,7 @@ from server.browsers import Hosts, allow_origins, read_hosts
 from server.exchange import Exchanges
 from server.gate import Gate, Shedding
 from server.graphiql import explorer_page, mount_assets
-from server.graphql import GraphQLEndpoint
+from server.graphql import PATH, GraphQLEndpoint, Shortcut
 from server.guard import Guard
 from server.health import Health
 from server.metrics import Metrics, Source
@@ -98,10 +98,10 @@ def create_app(
     app = Starlette(
         lifespan=lifespan,
         exception_handlers={404: refuse_address, 405: refuse_address},
-        middleware=layers(settings, telemetry.metrics, gate, control, origins),
+        middleware=[*layers(settings, telemetry.metrics, gate, control, origins), Middleware(Shortcut, graphql)],
         routes=[
-            Route("/graphql", graphql, methods=["GET", "POST"]),
-            WebSocketRoute("/graphql", sockets.serve),
+            Route(PATH, graphql, methods=["GET", "POST"]),
+            WebSocketRoute(PATH, sockets.serve),
             Route("/agents/{key:path}/memories", memories.answer, methods=["GET"], middleware=COMPRESSED),
             Route("/openapi.json", openapi, methods=["GET"], middleware=COMPRESSED),
             Route("/explorer", explorer_page, methods=["GET"], middleware=COMPRESSED),

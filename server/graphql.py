@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.errors import SocietyError
 from resolvers.context import Context
@@ -26,6 +26,20 @@ from server.requests import LARGEST_BODY, HttpError, complete, negotiate, read_o
 from server.responses import refuse, reject, respond
 from server.sse import EVENT_STREAM, EventStream, until_lapsed
 from server.statuses import PLAIN_JSON, RESPONSE_JSON, Statuses
+
+PATH = "/graphql"
+
+
+class Shortcut:
+    """Leads what is posted to GraphQL past the router, which takes a tenth of the time of an answer that was kept."""
+
+    def __init__(self, app: ASGIApp, endpoint: ASGIApp) -> None:
+        self._app = app
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH
+        await (self._endpoint if posted else self._app)(scope, receive, send)
 
 
 class GraphQLEndpoint:
