@@ -30,7 +30,7 @@ INSTALLING_SECONDS = 300
 SETTLING_SECONDS = 120
 # Of one core.
 IDLE_PERCENT = 10.0
-PROJECT, CACHED = "this project", "this project, cached"
+PROJECT, CACHED = "this project", "this project with its cache"
 STRAWBERRY, HANDWRITTEN, NEO4J_GRAPHQL = "Strawberry", "hand-written", "@neo4j/graphql"
 
 
