@@ -43,9 +43,9 @@ FEW = 30
 # So many times as long is measured then.
 LONGER = 5
 CHECKED = 5
-# Seconds for which a cache is warmed up at most, and how often each request comes in that time, about.
-LONGEST_WARMING = 60
+# How often each request comes, about, until a cache is warm, and so many times as long as wished that may take.
 WARMED = 3
+LONGEST_WARMING = 12
 out = Console()
 
 # What is written down: agents with memories and relationships each.
@@ -123,7 +123,7 @@ class Bench:
 
     def _warm(self, system: System, bodies: Path) -> None:
         """Asks until each request came a few times: large answers are kept only when they are asked for again."""
-        answers, ends = 0, time.monotonic() + LONGEST_WARMING
+        answers, ends = 0, time.monotonic() + LONGEST_WARMING * self.plan.warming
         while answers < WARMED * BODIES and time.monotonic() < ends:
             answers += send_load(system.url, bodies, connections=64, seconds=self.plan.warming).answers
 
@@ -201,8 +201,8 @@ def report(benches: Sequence[Bench]) -> str:
         "medians. All systems, Neo4j and the load generator share the machine. The ratio is how many times as fast "
         f"{PROJECT} is without its cache; ~ marks figures of fewer than {FEW} answers a round. Each question "
         f"is asked with {BODIES:,} values of its variables, drawn at random; before a measurement the "
-        f"cached system is asked for {plan.warming:g} s, or until each was asked for about {WARMED} times, "
-        f"{LONGEST_WARMING} s at most.",
+        f"cached system is asked until each came about {WARMED} times, for {plan.warming:g} s at least and "
+        f"{LONGEST_WARMING * plan.warming:g} s at most.",
     ]
     for bench in benches:
         agents, memories, relationships = bench.plan.society
@@ -242,7 +242,7 @@ def main(
     societies: Annotated[str, typer.Option(help="Agents x memories x relationships each, with commas.")] = SOCIETIES,
     rounds: Annotated[int, typer.Option(help="How often; the tables show medians.")] = 3,
     seconds: Annotated[float, typer.Option(help="How long each is measured each time, in whole seconds.")] = 5.0,
-    warming: Annotated[float, typer.Option(help="How long a cache is warmed up each time at least.")] = 5.0,
+    warming: Annotated[float, typer.Option(help="How long a cache is warmed up each time, at least.")] = 5.0,
     connections: Annotated[str, typer.Option(help="How many connections ask at once.")] = "1,16,64",
     systems: Annotated[str | None, typer.Option(help="Which peers, by name, with commas between.")] = None,
     questions: Annotated[str | None, typer.Option(help="Which questions, by name, with commas between.")] = None,

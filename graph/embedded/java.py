@@ -28,7 +28,7 @@ def jvm_options(heap_bytes: int) -> list[str]:
     started imported memories twice as fast so as with a start of 128 MiB, where it collected a third of the time.
 
     Fewer calls are inlined than by default (325 and 2500 bytes): the second compiler, which took a third of two
-    processors' time in a server's first half minute, needs half as long, and what it makes serves as fast.
+    processors' time in a server's first half minute, needs half as long, and what it makes is a tenth slower at most.
     """
     heap = heap_bytes // MIB
     start = min(max(heap // 2, 128), 1024)
