@@ -22,11 +22,12 @@ from server.browsers import Hosts, allow_origins, read_hosts
 from server.exchange import Exchanges
 from server.gate import Gate, Shedding
 from server.graphiql import explorer_page, mount_assets
-from server.graphql import PATH, GraphQLEndpoint, Shortcut
+from server.graphql import GraphQLEndpoint, Shortcut
 from server.guard import Guard
 from server.health import Health
 from server.metrics import Metrics, Source
 from server.openapi import openapi
+from server.requests import PATH
 from server.responses import COMPRESSED_FROM, COMPRESSION
 from server.rest import AgentMemories, refuse_address
 from server.scrape import Shared

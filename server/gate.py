@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graph.errors import Overloaded
 from server.headers import headers_of
+from server.requests import PATH
 
 # How long a request waits for its turn, and when a client that was turned away may come again, in seconds.
 PATIENCE = 2.0
@@ -137,7 +138,7 @@ def accepts(scope: Scope, media: bytes) -> bool:
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """Turns a client away, in the form that it expects an answer in."""
-    body = GRAPHQL_BODY if scope["path"] == "/graphql" else REST_BODY
+    body = GRAPHQL_BODY if scope["path"] == PATH else REST_BODY
     media = RESPONSE_JSON if accepts(scope, RESPONSE_JSON) else JSON
     headers = [
         (b"content-type", media),

@@ -12,6 +12,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
+from server.requests import PATH
+
 STATIC = Path(__file__).with_name("static")
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -80,7 +82,7 @@ def answer_page(request: Request, page: str, static: Path) -> Response:
     built = static / page.lower() / "index.html"
     if built.is_file():
         return FileResponse(built, headers=PAGE_HEADERS)
-    address = str(request.url.replace(path="/graphql", query=""))
+    address = str(request.url.replace(path=PATH, query=""))
     text = NOT_BUILT.format(page=page, reason=escape(read_reason(static)), address=escape(address))
     return HTMLResponse(text, status_code=503, headers=PAGE_HEADERS)
 

@@ -22,12 +22,10 @@ from schema.sharing import Sharing
 from server.admission import ADMISSION, Admission
 from server.graphiql import graphiql_page, wants_page
 from server.headers import headers_of
-from server.requests import LARGEST_BODY, HttpError, complete, negotiate, read_operation
+from server.requests import LARGEST_BODY, PATH, HttpError, complete, negotiate, read_operation
 from server.responses import refuse, reject, respond
 from server.sse import EVENT_STREAM, EventStream, until_lapsed
 from server.statuses import PLAIN_JSON, RESPONSE_JSON, Statuses
-
-PATH = "/graphql"
 
 
 class Shortcut:

@@ -13,7 +13,7 @@ from server.admission import ADMISSION, AccessControl
 from server.graphiql import wants_page
 from server.headers import headers_of
 from server.refusals import STATUS, challenge, tell
-from server.requests import negotiate
+from server.requests import PATH, negotiate
 from server.responses import Written
 from server.statuses import PLAIN_JSON, RESPONSE_JSON
 
@@ -57,7 +57,7 @@ def is_open(connection: Connection) -> bool:
     path: str = connection["path"]
     if path in OPEN or path.startswith(OPEN_FOLDER):
         return True
-    return path == "/graphql" and connection["method"] in {"GET", "HEAD"} and wants_page(Request(connection))
+    return path == PATH and connection["method"] in {"GET", "HEAD"} and wants_page(Request(connection))
 
 
 def answer(error: SocietyError, connection: Connection) -> Response:

@@ -15,6 +15,7 @@ from server.headers import headers_of
 from server.sse import EVENT_STREAM
 from server.statuses import PLAIN_JSON, RESPONSE_JSON, UNPROCESSABLE
 
+PATH = "/graphql"
 LARGEST_BODY = 1_048_576
 # Clients of one kind send the same headers all day long.
 REMEMBERED = 64
