@@ -15,6 +15,10 @@ OF_NO_KEY = (Unavailable, DeadlineExceeded)
 
 # So many are sent together however long it takes: so few are slow for other reasons.
 SMALL = 32
+# Keys that are worth a query of their own while another of the same shape runs.
+FEWEST = 32
+# Seconds after which fewer of them are sent as well, because the other one is slow.
+PATIENCE = 0.03
 
 STOPPED = "The server is stopping. Try again shortly."
 
@@ -22,10 +26,10 @@ STOPPED = "The server is stopping. Try again shortly."
 class Coalescer:
     """Sends keys of the same shape together; while its queries run, whatever arrives rides the next.
 
-    At most `in_flight` queries of a lane run at once, of at most `largest` keys each. There is no timer:
-    what arrives in an idle moment is sent in the same turn of the event loop. A query belongs to no
-    request, so that a cancelled request cancels no one else's. A key that waits is everybody's who asks for
-    it; one that was sent is sent again, because what was written since must be seen.
+    At most `in_flight` queries of a lane run at once, of at most `largest` keys each. What arrives in an idle moment is
+    sent in the same turn of the event loop, much of it in several queries, which the database answers side by side.
+    A query belongs to no request, so that a cancelled request cancels no one else's. A key that waits is everybody's
+    who asks for it; one that was sent is sent again, because what was written since must be seen.
     """
 
     def __init__(self, fetch: Fetch, *, in_flight: int = 2, largest: int = 256) -> None:
@@ -72,6 +76,8 @@ class Lane:
 
     With a `pace`, in seconds, what is sent together becomes smaller when it takes longer, so that a backlog is worked
     off instead of failing as a whole. A key whose answer nobody waits for any more is not sent.
+    While a query of some shape runs, the next one is sent when it has `fewest` keys, or after a moment of patience.
+    Of keys that touch the same, as `touches` names it, one query's are sent at a time, in the order of their arrival.
     """
 
     def __init__(
@@ -82,6 +88,8 @@ class Lane:
         *,
         weigh: Callable[[Any], int] = lambda _: 1,
         pace: float | None = None,
+        fewest: int = FEWEST,
+        touches: Callable[[Any], Collection[str]] = lambda _: (),
         closed: bool = False,
     ) -> None:
         self._fetch = fetch
@@ -90,10 +98,14 @@ class Lane:
         self._weigh = weigh
         self._pace = pace
         self._limit = largest
+        self._fewest = fewest
+        self._touches = touches
+        self._touched: set[str] = set()
         self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
         self._scheduled = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._closed = closed
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Shape] = {}
 
     def add(self, key: Key) -> asyncio.Future[Any]:
         """Lets a key wait for the next query; the future is everybody's who asks for it."""
@@ -102,9 +114,13 @@ class Lane:
         answer = waiting.get(key)
         if answer is None:
             answer = waiting[key] = loop.create_future()
-        if not self._scheduled and len(self._running) < self._in_flight:
-            self._scheduled = True
-            loop.call_soon(self._send)
+        if not self._scheduled and self._has_room():
+            # What may not be sent yet is looked at again each time that so many more have come.
+            if key.shape not in self._running.values() or len(waiting) % self._fewest == 0:
+                self._scheduled = True
+                loop.call_soon(self._send)
+            elif self._alarm is None:
+                self._alarm = loop.call_later(PATIENCE, self._hurry)
         return answer
 
     async def load(self, keys: Collection[Key]) -> list[Any]:
@@ -115,39 +131,71 @@ class Lane:
 
     async def close(self) -> None:
         self._closed = True
+        if self._alarm:
+            self._alarm.cancel()
         self._send()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _send(self) -> None:
+    def _hurry(self) -> None:
+        self._alarm = None
+        self._send(hurried=True)
+
+    def _send(self, *, hurried: bool = False) -> None:
         self._scheduled = False
         if self._closed:
             for batch in self._waiting.values():
                 fail(batch, Unavailable(STOPPED))
             self._waiting.clear()
-        while self._waiting and len(self._running) < self._in_flight:
-            shape = next(iter(self._waiting))
+        while self._has_room() and (chosen := self._choose(1 if hurried else self._fewest)):
+            self._start(*chosen)
+
+    def _has_room(self) -> bool:
+        return len(self._running) < self._in_flight
+
+    def _choose(self, fewest: int) -> tuple[Shape, dict[Key, asyncio.Future[Any]]] | None:
+        """Takes what is to be sent next out of what waits, of the shape whose turn it is."""
+        for shape in list(self._waiting):
             waiting = {key: answer for key, answer in self._waiting.pop(shape).items() if not answer.done()}
-            batch = {key: waiting.pop(key) for key in self._take(waiting)}
+            enough = len(waiting) >= fewest or shape not in self._running.values()
+            batch = {key: waiting.pop(key) for key in self._take(waiting)} if enough else {}
             if waiting:
                 self._waiting[shape] = waiting
-            if not batch:
-                continue
-            task = asyncio.create_task(self._answer(shape, batch))
-            self._running.add(task)
-            task.add_done_callback(self._finished)
+            if batch:
+                return shape, batch
+        return None
 
-    def _take(self, waiting: Iterable[Key]) -> list[Key]:
-        """Chooses what comes first, up to the largest size, but always something."""
-        taken: list[Key] = []
-        size = 0
+    def _take(self, waiting: Collection[Key]) -> list[Key]:
+        """Chooses what comes first of what may be sent now: one query's share of it, but always something."""
+        queries = min(self._in_flight - len(self._running), len(waiting) // self._fewest) or 1
+        most = min(self._limit, -(-sum(map(self._weigh, waiting)) // queries))
+        taken, size = list[Key](), 0
+        touched = self._touched.copy()
         for key in waiting:
+            own = self._touches(key)
+            if not touched.isdisjoint(own):
+                # Those that come later and touch the same are not to overtake it.
+                touched.update(own)
+                continue
             size += self._weigh(key)
-            if taken and size > self._limit:
+            if taken and size > most:
                 break
             taken.append(key)
         return taken
+
+    def _start(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
+        touched = {each for key in batch for each in self._touches(key)}
+        self._touched |= touched
+
+        def finished(task: asyncio.Task[None]) -> None:
+            del self._running[task]
+            self._touched -= touched
+            self._send()
+
+        task = asyncio.create_task(self._answer(shape, batch))
+        self._running[task] = shape
+        task.add_done_callback(finished)
 
     def _keep_pace(self, size: int, took: float) -> None:
         if self._pace is None:
@@ -157,10 +205,6 @@ class Lane:
                 self._limit = min(self._limit, max(SMALL, size // 2))
         elif 2 * size >= self._limit:
             self._limit = min(self._largest, 2 * self._limit)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._send()
 
     async def _answer(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
         parts = [batch]

@@ -17,6 +17,8 @@ from resolvers.coalescer import Lane
 LARGEST = 1000
 # Seconds that a transaction should take at most, so that nobody waits long for the next one.
 PACE = 1.0
+# While the database works on one transaction, another is made of what touches other agents, if it is enough.
+IN_FLIGHT = 2
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 # Gives the embeddings of texts, by text, so far as there are any.
@@ -27,7 +29,8 @@ class Writes:
     """Writes changes. While a transaction runs, whatever arrives waits for the next one and shares it.
 
     When a transaction fails for what one change may have brought, it is repeated in halves, so that only the
-    bad ones fail. There is one transaction at a time, which keeps changes in the order of their arrival.
+    bad ones fail. Transactions that run at once touch different agents, so that changes of the same ones are written
+    in the order of their arrival.
     `observe` is told how many changes share each. With `embed`, what is remembered is stored with its meaning.
     """
 
@@ -39,7 +42,7 @@ class Writes:
         max_agents: int,
         deadline: float,
         largest: int = LARGEST,
-        in_flight: int = 1,
+        in_flight: int = IN_FLIGHT,
         transact: Transact | None = None,
         observe: Callable[[int], None] | None = None,
         embed: Embed | None = None,
@@ -51,7 +54,14 @@ class Writes:
         self._deadline = deadline
         self._observe = observe
         self._embed = embed
-        self._lane = Lane(self._write, in_flight, largest, weigh=lambda change: change.size, pace=PACE)
+        self._lane = Lane(
+            self._write,
+            in_flight,
+            largest,
+            weigh=lambda change: change.size,
+            pace=PACE,
+            touches=lambda change: {*change.agents(), *change.memories()},
+        )
 
     async def commit(self, change: Change) -> dict[str, Any]:
         """Writes a change and returns its payload's fields, once they are in the database to stay."""

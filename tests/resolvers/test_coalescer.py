@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
-from resolvers.coalescer import Coalescer, Lane
+from resolvers.coalescer import FEWEST, PATIENCE, Coalescer, Lane
 
 
 @dataclass(frozen=True)
@@ -84,18 +84,51 @@ async def test_requests_of_one_moment_share_a_query_and_a_key_is_sent_once():
     assert backend.batches == [[1, 2, 3]]
 
 
-async def test_what_arrives_while_queries_run_rides_the_next():
+async def test_what_arrives_while_a_query_runs_rides_the_next():
     backend = Backend()
-    coalescer = Coalescer(backend, in_flight=2)
+    coalescer = Coalescer(backend)
     tasks = []
     for name in range(6):
         tasks.append(load(coalescer, name))
         await turn()
-    assert backend.batches == [[0], [1]]
+    assert backend.batches == [[0]]
     backend.gate.set()
     assert [await within(task) for task in tasks] == [[name] for name in range(6)]
-    assert backend.batches == [[0], [1], [2, 3, 4, 5]]
+    assert backend.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_what_is_enough_for_a_query_does_not_wait_for_another():
+    backend = Backend()
+    coalescer = Coalescer(backend)
+    tasks = []
+    for name in range(2 * FEWEST + 2):
+        tasks.append(load(coalescer, name))
+        await turn()
+    assert backend.batches == [[0], list(range(1, FEWEST + 1))]
+    backend.gate.set()
+    assert [await within(task) for task in tasks] == [[name] for name in range(2 * FEWEST + 2)]
     assert backend.most == 2
+
+
+async def test_few_keys_wait_for_a_slow_query_only_a_moment():
+    backend = Backend()
+    coalescer = Coalescer(backend)
+    tasks = [load(coalescer, 1)]
+    await turn()
+    tasks.append(load(coalescer, 2))
+    await asyncio.sleep(10 * PATIENCE)
+    assert backend.batches == [[1], [2]]
+    backend.gate.set()
+    assert [await within(task) for task in tasks] == [[1], [2]]
+
+
+async def test_what_is_much_is_shared_out():
+    backend = Backend()
+    waiting = load(Coalescer(backend), *range(3 * FEWEST))
+    await turn()
+    assert [len(batch) for batch in backend.batches] == [3 * FEWEST // 2] * 2
+    backend.gate.set()
+    assert await within(waiting) == list(range(3 * FEWEST))
 
 
 async def test_a_key_that_was_sent_is_sent_again_so_that_later_writes_are_seen():
@@ -105,10 +138,10 @@ async def test_a_key_that_was_sent_is_sent_again_so_that_later_writes_are_seen()
     await turn()
     second = load(coalescer, 1)
     await turn()
-    assert backend.batches == [[1], [1]]
     backend.gate.set()
     await within(first)
     await within(second)
+    assert backend.batches == [[1], [1]]
 
 
 async def test_lanes_do_not_wait_for_each_other_and_shapes_do_not_mix():
@@ -121,6 +154,41 @@ async def test_lanes_do_not_wait_for_each_other_and_shapes_do_not_mix():
     backend.gate.set()
     assert await within(waiting) == [1, 2, 3]
     assert backend.batches == [[1], [2], [3]]
+
+
+async def test_a_shape_does_not_wait_for_a_query_of_another():
+    backend = Backend()
+    coalescer = Coalescer(backend)
+    tasks = [asyncio.create_task(coalescer.load_many([Key(name, Shape("a", name))])) for name in "xy"]
+    await turn()
+    assert backend.batches == [["x"], ["y"]]
+    backend.gate.set()
+    assert [await within(task) for task in tasks] == [["x"], ["y"]]
+
+
+async def test_what_touches_the_same_is_sent_one_after_another_in_its_order():
+    backend = Backend()
+    lane = Lane(backend, 2, 100, touches=lambda key: key.name, fewest=1)
+    first = asyncio.create_task(lane.load([Key("ab")]))
+    await turn()
+    # "bc" waits for "ab", "cd" for "bc", and nobody for "ef".
+    others = asyncio.create_task(lane.load([Key("bc"), Key("cd"), Key("ef")]))
+    await turn()
+    assert backend.batches == [["ab"], ["ef"]]
+    backend.gate.set()
+    assert await within(first) == ["ab"]
+    assert await within(others) == ["bc", "cd", "ef"]
+    assert backend.batches == [["ab"], ["ef"], ["bc", "cd"]]
+
+
+async def test_what_touches_the_same_may_be_sent_together():
+    backend = Backend()
+    lane = Lane(backend, 2, 100, touches=lambda key: key.name)
+    waiting = asyncio.create_task(lane.load([Key("ab"), Key("bc"), Key("a")]))
+    await turn()
+    assert backend.batches == [["ab", "bc", "a"]]
+    backend.gate.set()
+    assert await within(waiting) == ["ab", "bc", "a"]
 
 
 async def test_batches_are_bounded():
