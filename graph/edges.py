@@ -49,7 +49,10 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Edge:
-    """A list that can be paged: its name in logs and cursors, the rows it gives and the orders it takes."""
+    """A list that can be paged: its name in logs and cursors, the rows it gives and the orders it takes.
+
+    `far` says that there is an agent `o` at the other end of each item, whose row a page can bring along.
+    """
 
     name: str
     row: type
@@ -58,6 +61,7 @@ class Edge:
     default: Order
     tie: str = "id"
     distinct: bool = False
+    far: bool = False
     summaries: tuple[str, ...] = ()
 
 
@@ -145,6 +149,7 @@ RELATES_TO = Edge(
     },
     orders=by("strength", "trust", "lastInteractionAt"),
     default=descending("strength"),
+    far=True,
     summaries=("strength", "trust"),
 )
 ABOUT = Edge(

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from graph.edges import Direction, Edge, Order, Way
+from graph.lookups import Lookup
 from graph.rows import Column, Fields, column, projection
 
 # No time that can be stored sorts before it; where an order meets an absent time, it stands in.
@@ -30,11 +31,12 @@ def page_text(
     inclusive: bool,
     skip: bool,
     fields: Fields = None,
+    brings: Lookup | None = None,
 ) -> str:
     """The query that reads pages in an order, each from `near` on (inclusive or not) to before `far`.
 
     Bounds are named by the letter of their values in the key: k.a0, k.a1 … or k.b0, k.b1 … Rows that `skip`
-    passes over are counted, not read.
+    passes over are counted, not read. Each row is followed by what it `brings`, and by what it is sorted by.
     """
     ways = edge.ways[direction]
     sorts = sorts_of(edge, order, indexed=bool(ways[0].label))
@@ -44,20 +46,28 @@ def page_text(
     if far:
         conditions += beyond([sort.reversed() for sort in sorts], far, inclusive=False)
     cut = "SKIP $skip LIMIT $limit" if skip else "LIMIT $limit"
+    found = "n, o" if brings else "n"
     if len(ways) == 1:
-        inner = _ordered(edge, ways[0], order, sorts, conditions, cut)
+        inner = _ordered(edge, ways[0], order, sorts, conditions, cut, found)
     else:
         each = "LIMIT $skip + $limit" if skip else cut
         bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
         inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
-    values = ", ".join([projection(edge.row, chosen=fields), *(sort.exact for sort in sorts)])
+    brought = [projection(brings.row, "o", brings.fields)] if brings else []
+    values = ", ".join([projection(edge.row, chosen=fields), *brought, *(sort.exact for sort in sorts)])
     return (
         f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{values}]) AS rows\n}}\nRETURN collect([k.i, rows])"
     )
 
 
 def _ordered(
-    edge: Edge, way: Way, order: Sequence[Order], sorts: Sequence["Sort"], conditions: list[str], cut: str
+    edge: Edge,
+    way: Way,
+    order: Sequence[Order],
+    sorts: Sequence["Sort"],
+    conditions: list[str],
+    cut: str,
+    found: str = "n",
 ) -> str:
     match, keys, known = way.pattern, sorting(sorts), list[str]()
     if way.label:
@@ -67,7 +77,9 @@ def _ordered(
         if way.lead:
             keys = f"n.{way.lead}{' DESC' if order[0].descending else ''}, {keys}"
     distinct = "DISTINCT " if edge.distinct else ""
-    return f"MATCH {match}\nWHERE {all_of(way.where, *known, *conditions)}\nWITH {distinct}n ORDER BY {keys} {cut}"
+    return (
+        f"MATCH {match}\nWHERE {all_of(way.where, *known, *conditions)}\nWITH {distinct}{found} ORDER BY {keys} {cut}"
+    )
 
 
 def indexed(edge: Edge, way: Way, order: Order) -> tuple[str, list[str]]:

@@ -13,7 +13,8 @@ from graph.database import Database
 from graph.edges import Direction, Edge, Order
 from graph.filters import Filter
 from graph.listing import count_text, opposite, page_text, summary_text
-from graph.rows import Fields, reader
+from graph.lookups import Lookup, LookupKey
+from graph.rows import Fields, reader, width
 
 Values = tuple[Any, ...]
 
@@ -37,6 +38,7 @@ class PageShape:
 
     `after` and `before` say which bounds there are; `inclusive` lets the bound itself in. `skip` passes over rows,
     which costs more the more there are; cursors cost the same everywhere. `fields` are those that are read.
+    What a page `brings` is what this lookup would find by the ids of the agents at the other ends.
     """
 
     listing: Listing
@@ -48,12 +50,13 @@ class PageShape:
     inclusive: bool = False
     skip: int = 0
     fields: Fields = None
+    brings: Lookup | None = None
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Computed once: it would be most of what it costs to look up a key.
         own = (self.listing, self.order, self.limit, self.backward, self.after, self.before, self.inclusive)
-        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields)))
+        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields, self.brings)))
 
     def __hash__(self) -> int:
         return self._hash
@@ -64,9 +67,9 @@ class PageShape:
 
 
 @lru_cache(maxsize=1024)
-def narrowed_page(shape: PageShape, fields: Fields) -> PageShape:
-    """The shape of the same pages with only some fields."""
-    return replace(shape, fields=fields)
+def narrowed_page(shape: PageShape, fields: Fields, brings: Lookup | None = None) -> PageShape:
+    """The shape of the same pages with only some fields, and what they bring along."""
+    return replace(shape, fields=fields, brings=brings)
 
 
 # Keys are tuples: they are made, hashed and compared more often than anything else.
@@ -81,11 +84,15 @@ class PageKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's items in the list's order, the sort values of each, and whether more follow its far end."""
+    """A page's items in the list's order, the sort values of each, and whether more follow its far end.
+
+    `brought` is the agent at the other end of each item, if they were read along.
+    """
 
     items: list[Any]
     positions: list[Values]
     more: bool
+    brought: list[Any] | None = None
 
 
 class CountKey(NamedTuple):
@@ -123,6 +130,13 @@ class FloatSummary:
     sum: float | None
 
 
+def brought_by(key: Any, answer: Any) -> list[tuple[LookupKey, Any]]:
+    """What the answer to a key brought along, each with the key that would have asked for it."""
+    if not isinstance(key, PageKey) or not isinstance(answer, Page) or not answer.brought or not key.shape.brings:
+        return []
+    return [(LookupKey(key.shape.brings, each.id), each) for each in answer.brought]
+
+
 def complete_order(edge: Edge, order: Sequence[Order]) -> tuple[Order, ...]:
     """Makes an order total: the edge's own where none is asked for, with the id to break ties."""
     chosen = list(order) or [edge.default]
@@ -149,6 +163,7 @@ def text_of(shape: PageShape) -> str:
         inclusive=shape.inclusive,
         skip=shape.skip > 0,
         fields=shape.fields,
+        brings=shape.brings,
     )
 
 
@@ -178,8 +193,12 @@ def _page(shape: PageShape, rows: list[list[Any]]) -> Page:
         rows.pop()
     if shape.backward:
         rows.reverse()
-    read, width = reader(shape.listing.edge.row, shape.fields), len(shape.order)
-    return Page([read(row) for row in rows], [tuple(row[-width:]) for row in rows], more)
+    kind, fields, sorts = shape.listing.edge.row, shape.fields, len(shape.order)
+    read, brought = reader(kind, fields), None
+    if shape.brings:
+        read_brought = reader(shape.brings.row, shape.brings.fields, width(kind, fields))
+        brought = [read_brought(row) for row in rows]
+    return Page([read(row) for row in rows], [tuple(row[-sorts:]) for row in rows], more, brought)
 
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from graph.database import Database
-from graph.lookups import Lookup, LookupKey, fetch_lookups, narrowed_lookup
+from graph.lookups import AGENT_BY_ID, Lookup, LookupKey, fetch_lookups, narrowed_lookup
 from graph.pages import (
     Listing,
     PageKey,
@@ -21,6 +21,9 @@ from graph.recall import RecallShape, fetch_candidates
 from graph.related import RelatedShape, fetch_related
 from graph.rows import choose
 from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
+
+# The name under which the agents at the other ends of a list's items are asked for.
+FAR = "far"
 
 
 class Shape(Protocol):
@@ -55,9 +58,11 @@ def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
     return found
 
 
-def narrow_shape(shape: Shape, names: frozenset[str]) -> Shape:
+def narrow_shape(shape: Any, names: frozenset[str]) -> Any:
     if isinstance(shape, PageShape):
-        return narrowed_page(shape, choose(shape.listing.edge.row, names))
+        edge = shape.listing.edge
+        brings = narrow_shape(AGENT_BY_ID, names) if edge.far and FAR in names else None
+        return narrowed_page(shape, choose(edge.row, names), brings)
     if isinstance(shape, Lookup):
         return narrowed_lookup(shape, choose(shape.row, names))
     return shape

@@ -99,8 +99,17 @@ def choose(row: type, names: frozenset[str]) -> Fields:
 @lru_cache(maxsize=1024)
 def projection(row: type, variable: str = "n", chosen: Fields = None) -> str:
     """Lists the columns in Cypher, in the order in which `reader` takes them."""
-    wanted = [column for column in columns(row) if chosen is None or column.field in chosen]
-    return ", ".join(column.read_from(variable) for column in wanted)
+    return ", ".join(column.read_from(variable) for column in chosen_columns(row, chosen))
+
+
+def chosen_columns(row: type, chosen: Fields) -> list[Column]:
+    return [column for column in columns(row) if chosen is None or column.field in chosen]
+
+
+@lru_cache(maxsize=1024)
+def width(row: type, chosen: Fields = None) -> int:
+    """How many values `projection` lists."""
+    return len(chosen_columns(row, chosen))
 
 
 def list_of(row: type, variable: str, items: str) -> str:
@@ -109,15 +118,15 @@ def list_of(row: type, variable: str, items: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def reader(row: type[T], chosen: Fields = None) -> Callable[[list[Any]], T]:
-    """Makes the function that turns a projected list into an object; further values at its end are ignored.
+def reader(row: type[T], chosen: Fields = None, start: int = 0) -> Callable[[list[Any]], T]:
+    """Makes the function that turns a projected list into an object; values before `start` or at the end are ignored.
 
     An object of which only some fields are chosen has no others. The code is generated, because it runs once for
     every row that is ever read.
     """
     kind = row if chosen is None else _part(row, chosen)
     names: dict[str, Any] = {"orjson": orjson, "datetime": datetime, "kind": kind, "new": object.__new__}
-    values, _ = _values(row, names, position=0, chosen=chosen)
+    values, _ = _values(row, names, position=start, chosen=chosen)
     own = ", ".join(f"{name!r}: {code}" for name, code in values)
     code = f"def read(r):\n    made = new(kind)\n    made.__dict__ = {{{own}}}\n    return made"
     exec(code, names)  # noqa: S102 — the model's own names, nothing from outside

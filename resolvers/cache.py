@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from sys import getsizeof, intern
 from typing import Any
 
 import orjson
 
 from graph.errors import Unavailable
-from graph.pages import Page
+from graph.pages import Page, brought_by
 from graph.reads import Key
 from resolvers.epoch import Epoch
 from resolvers.far import Far
@@ -43,6 +44,13 @@ def keeps(key: Key, answer: Any) -> bool:
     if answer is None:
         return not names_agent(key.shape)
     return not isinstance(answer, Exception)
+
+
+def alone(answer: Any) -> Any:
+    """A page without what it brought along, which changes for reasons of its own; anything else as it is."""
+    if isinstance(answer, Page) and answer.brought:
+        return Page(answer.items, answer.positions, answer.more)
+    return answer
 
 
 def weigh(answer: Any) -> int:
@@ -162,8 +170,17 @@ class Moment:
             found = await cache.source.load_many([keys[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
                 answers[place] = answer
-            self._keep_rows([(keys[place], tags[place], answers[place]) for place in missing])
+            self._keep_rows([(keys[place], tags[place], alone(answers[place])) for place in missing])
+            self._take_brought([keys[place] for place in missing], found)
         return answers
+
+    def _take_brought(self, keys: Sequence[Key], answers: Sequence[Any]) -> None:
+        """Treats what pages brought along as if it had been asked for."""
+        brought = dict(chain.from_iterable(map(brought_by, keys, answers)))
+        if brought:
+            found = list(brought)
+            tags = self._note(found, list(range(len(found))))
+            self._keep_rows(list(zip(found, tags, brought.values(), strict=True)))
 
     def _note(self, keys: Sequence[Key], missing: list[int]) -> list[str | None]:
         """Notes what is read, and gives the tag of each key if there is one and, of what is missing, if it is open."""

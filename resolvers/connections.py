@@ -237,14 +237,15 @@ class OpenConnection(Connection):
 
 
 class ConnectionEdge:
-    """One item of a connection and its place in the list."""
+    """One item of a connection, its place in the list, and the agent at its other end if that was read along."""
 
-    __slots__ = ("connection", "node", "position")
+    __slots__ = ("connection", "far", "node", "position")
 
-    def __init__(self, connection: PagedList, node: Any, position: tuple[Any, ...]) -> None:
+    def __init__(self, connection: PagedList, node: Any, position: tuple[Any, ...], far: Any = None) -> None:
         self.connection = connection
         self.node = node
         self.position = position
+        self.far = far
 
     @property
     def cursor(self) -> str:

@@ -4,6 +4,7 @@ What runs a step may be a field of one object, or a whole level of a plan: both 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -106,9 +107,9 @@ def of_pages(read: Callable[[PagedList, Page], Any]) -> Step:
 
 
 def list_edges(connection: PagedList, page: Page) -> list[ConnectionEdge]:
-    return [
-        ConnectionEdge(connection, item, position) for item, position in zip(page.items, page.positions, strict=True)
-    ]
+    brought: Iterable[Any] = page.brought or repeat(None)
+    # The rows and their positions are as many as each other.
+    return [ConnectionEdge(connection, *each) for each in zip(page.items, page.positions, brought, strict=False)]
 
 
 page_edges = of_pages(list_edges)
@@ -166,20 +167,36 @@ def summarise(name: str) -> Step:
     return step
 
 
-def other_agents(ends: Callable[[Connection, Any], str]) -> Step:
-    """Finds the agents at the other ends of each connection's relationships."""
+# Tells the id of the agent at the other end of a connection's item.
+Ends = Callable[[Any, Any], str]
+
+
+def other_agent(ends: Ends) -> Step:
+    """Finds the agent at the other end of each edge; most pages have brought them along."""
+    asked = ask(lambda edge: LookupKey(AGENT_BY_ID, ends(edge.connection, edge.node)))
+
+    def step(edges: Sequence[ConnectionEdge]) -> Values | Reading:
+        brought = [edge.far for edge in edges]
+        return brought if all(brought) else asked(edges)
+
+    return step
+
+
+def other_agents(ends: Ends) -> Step:
+    """Finds the agents at the other ends of each connection's items; most pages have brought them along."""
 
     def step(connections: Sequence[Connection]) -> Reading:
         pages = yield [each.key for each in connections]
         wanted = [
-            [] if isinstance(page, Exception) else [ends(connection, item) for item in page.items]
+            [] if isinstance(page, Exception) or page.brought else [ends(connection, item) for item in page.items]
             for connection, page in zip(connections, pages, strict=True)
         ]
-        found = iter((yield [LookupKey(AGENT_BY_ID, id) for ids in wanted for id in ids]))
+        keys = [LookupKey(AGENT_BY_ID, id) for ids in wanted for id in ids]
+        found = iter((yield keys)) if keys else iter(())
         lists = [[next(found) for _ in ids] for ids in wanted]
         return [
-            page if isinstance(page, Exception) else first_fault(agents) or agents
-            for page, agents in zip(pages, lists, strict=True)
+            page if isinstance(page, Exception) else first_fault(agents := page.brought or own) or agents
+            for page, own in zip(pages, lists, strict=True)
         ]
 
     return step

@@ -63,9 +63,9 @@ def take_arguments(resolve: Any, source: Callable[..., Any]) -> None:
     resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
 
 
-def stepped(step: Step, description: str) -> Any:
-    """A field without arguments that is answered by a step."""
-    return answered(lambda: step, description)
+def stepped(step: Step, description: str, *, reads: Sequence[str] = ()) -> Any:
+    """A field without arguments that is answered by a step; see `answered`."""
+    return answered(lambda: step, description, reads=reads)
 
 
 def held(attribute: str, description: str) -> Any:

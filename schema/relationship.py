@@ -8,8 +8,9 @@ import strawberry
 from graph import model
 from graph.edges import Direction as EdgeDirection
 from graph.lookups import AGENT_BY_ID
+from graph.reads import FAR
 from resolvers.connections import Connection
-from resolvers.steps import look_up, other_agents, page_edges, same, total_count
+from resolvers.steps import look_up, other_agent, other_agents, page_edges, same, total_count
 from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summary
 from schema.field import held, stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
@@ -48,9 +49,7 @@ class RelationshipEdge:
 
     strength: float = held("node.strength", "How close the tie is: 0 none, 1 the closest.")
     relationship: Relationship = held("node", "The relationship itself.")
-    node: AgentType = stepped(
-        look_up(AGENT_BY_ID, lambda edge: other_end(edge.connection, edge.node)), "The agent at the other end."
-    )
+    node: AgentType = stepped(other_agent(other_end), "The agent at the other end.", reads=[FAR])
 
 
 @strawberry.type(description="Figures over a whole list of relationships.")
@@ -62,7 +61,7 @@ class RelationshipAggregate(Aggregate):
 @strawberry.type(description="A page of relationships.")
 class RelationshipConnection:
     edges: list[RelationshipEdge] = stepped(page_edges, "The page's relationships, each with its cursor.")
-    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.")
+    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.", reads=[FAR])
     page_info: PageInfo = stepped(same, "Where the page lies in the list.")
     total_count: int = stepped(total_count, "How many relationships the whole list has.")
     aggregate: RelationshipAggregate = aggregate()

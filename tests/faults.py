@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from graph.errors import DeadlineExceeded, Internal, Unavailable
-from graph.pages import FloatSummary, Page
+from graph.pages import FloatSummary, Page, brought_by
 from graph.reads import Key
 from resolvers.coalescer import Coalescer
 
@@ -46,7 +46,8 @@ class FaultyCoalescer(Coalescer):
             # What is chosen from, or found as a whole, comes or it doesn't.
             return answer
         if isinstance(answer, Page):
-            return Page([self._spoil_row(row) for row in answer.items], answer.positions, answer.more)
+            brought = [self._spoil(*each) for each in brought_by(key, answer)]
+            return Page([self._spoil_row(row) for row in answer.items], answer.positions, answer.more, brought)
         if isinstance(answer, dict):
             return {each: self._spoil_row(summary, name) for each, summary in answer.items()}
         if isinstance(answer, int):

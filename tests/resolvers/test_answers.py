@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from graph.writes.agents import UpdateAgent
+from graph.writes.interactions import RecordInteractions
 from graph.writes.memories import AddMemories
 from resolvers.context import Context
 from resolvers.loaders import Loaders
@@ -18,6 +19,8 @@ from tests.workers import Worker
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 NAMES = "{ agents(orderBy: [{key: ASC}]) { edges { node { name } } } }"
 MEMORIES = "query ($key: String!) { agent(key: $key) { memories { edges { node { content } } } } }"
+
+FRIENDS = '{ agent(key: "a0") { relationships { edges { relationship { TRUST } node { name } } } } }'
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,21 @@ async def test_it_is_made_anew_when_any_part_of_it_changed(schema: Schema, worke
     await other.writes.commit(remember("a0", "new"))
     for each in workers:
         assert contents(await ask(schema, each, MEMORIES, key="a0")) == ["new"]
+
+
+async def test_who_came_with_a_list_is_shown_as_they_are_now(schema: Schema, workers: list[Worker]):
+    one, other = workers
+    meeting = {"source": "a0", "target": "a1", "kind": "chat", "content": "hello", "impact": 0.5}
+    await one.writes.commit(RecordInteractions.read({"interactions": [meeting]}, NOW))
+    for number, trust in enumerate(("trust", "kind", "trust", "kind")):
+        # Of answers that differ only the rows are found again.
+        document = FRIENDS.replace("TRUST", trust)
+        for each in workers:
+            await ask(schema, each, document)
+        await other.writes.commit(UpdateAgent.read({"key": "a1", "name": f"n{number}"}, NOW))
+        for each in workers:
+            (edge,) = (await ask(schema, each, document)).payload["data"]["agent"]["relationships"]["edges"]
+            assert edge["node"]["name"] == f"n{number}"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ from graph.database import Database
 from graph.migrations import fill_mentions
 from graph.reads import Key, fetch
 from graph.writes.touch import TouchShape
-from resolvers import columns, failures, run
+from resolvers import columns, failures, run, steps
 from resolvers.analytics import Analytics, Limits, reading
 from resolvers.coalescer import Coalescer
+from resolvers.connections import ConnectionEdge
 from resolvers.context import Context
 from resolvers.failures import Position, climb
 from resolvers.loaders import Loaders
@@ -242,6 +243,17 @@ def repositioned(nullable: Callable[[int, Position], bool]) -> Plant:
     return plant
 
 
+def mix_up(patch: pytest.MonkeyPatch) -> None:
+    brought: list[Any] = []
+
+    def edge(connection: Any, item: Any, position: Any, far: Any) -> ConnectionEdge:
+        if far:
+            brought.append(far)
+        return ConnectionEdge(connection, item, position, far and brought[0])
+
+    patch.setattr(steps, "ConnectionEdge", edge)
+
+
 PLANTED: dict[str, Plant] = {
     "an alias is lost": regrouped(lambda found: {each[0].node.name.value: each for each in found.values()}),
     "fields come in another order": regrouped(lambda found: dict(reversed(found.items()))),
@@ -252,6 +264,7 @@ PLANTED: dict[str, Plant] = {
     "variables are not looked at": lambda patch: patch.setattr(compiler.Argument, "varies", False),
     "NaN is taken for a number": lambda patch: patch.setitem(columns.SOUND, float, "{v}.__class__ is float"),
     "errors are told of the first object": lambda patch: patch.setattr(Batch, "slot", lambda batch, _: (0, None)),
+    "who is at the other end is taken from another item": mix_up,
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
 }
 

@@ -9,6 +9,7 @@ import gc
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from graph.filters import Filter, compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
 from graph.model import Agent, Memory, Relationship
 from graph.pages import Listing, PageKey, PageShape, complete_order, text_of
-from graph.rows import choose, columns
+from graph.rows import Fields, choose, chosen_columns, width
 from resolvers.coalescer import Coalescer
 
 Data = dict[str, Any]
@@ -33,17 +34,23 @@ READ = {
     Memory: choose(Memory, frozenset({"content", "importance"})),
     Relationship: choose(Relationship, frozenset({"strength"})),
 }
-BY_ID, BY_KEY = (narrowed_lookup(each, READ[Agent]) for each in (AGENT_BY_ID, AGENT_BY_KEY))
+BY_KEY = narrowed_lookup(AGENT_BY_KEY, READ[Agent])
 
 
-def place(row: type, name: str) -> int:
-    read = [column.name for column in columns(row) if column.field in (READ[row] or ())]
-    return read.index(name)
+# Relationships bring along who is at their other ends.
+FRIEND = choose(Agent, frozenset({"name"}))
 
 
-ID, NAME, ENERGY = (place(Agent, name) for name in ("id", "name", "social_energy"))
-MEMORY_ID, CONTENT, IMPORTANCE = (place(Memory, name) for name in ("id", "content", "importance"))
-STRENGTH, TARGET = place(Relationship, "strength"), place(Relationship, "target_id")
+def place(row: type, name: str, chosen: Fields) -> int:
+    return [column.name for column in chosen_columns(row, chosen)].index(name)
+
+
+ID, NAME, ENERGY = (place(Agent, name, READ[Agent]) for name in ("id", "name", "social_energy"))
+MEMORY_ID, CONTENT, IMPORTANCE = (place(Memory, name, READ[Memory]) for name in ("id", "content", "importance"))
+STRENGTH = place(Relationship, "strength", READ[Relationship])
+FRIEND_ID, FRIEND_NAME = (
+    width(Relationship, READ[Relationship]) + place(Agent, name, FRIEND) for name in ("id", "name")
+)
 
 
 def shape(edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False) -> PageShape:
@@ -55,7 +62,9 @@ def memories(limit: int) -> PageShape:
     return shape(REMEMBERS, limit, Order(property="importance", descending=True))
 
 
-RELATIONSHIPS = shape(RELATES_TO, 10, Order(property="strength", descending=True))
+RELATIONSHIPS = replace(
+    shape(RELATES_TO, 10, Order(property="strength", descending=True)), brings=narrowed_lookup(AGENT_BY_ID, FRIEND)
+)
 KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
 
 
@@ -103,43 +112,36 @@ class Reads:
     async def _agent(self, key: str) -> Row:
         return (await self._load([LookupKey(BY_KEY, key)]))[0]
 
-    async def _ties(self, parents: Sequence[str]) -> tuple[list[list[Row]], dict[str, Row]]:
-        """The relationships of each parent, and the agents at their other ends."""
-        pages = await self._pages(RELATIONSHIPS, parents)
-        targets = list({row[TARGET] for page in pages for row in page})
-        agents = await self._load([LookupKey(BY_ID, id) for id in targets]) if targets else []
-        return pages, dict(zip(targets, agents, strict=True))
-
     async def agent(self, variables: Data) -> Data:
         return {"agent": agent_json(await self._agent(variables["key"]))}
 
     async def profile(self, variables: Data) -> Data:
         row = await self._agent(variables["key"])
-        (remembered,), (ties, agents) = await asyncio.gather(
-            self._pages(memories(20), [row[ID]]), self._ties([row[ID]])
+        (remembered,), (ties,) = await asyncio.gather(
+            self._pages(memories(20), [row[ID]]), self._pages(RELATIONSHIPS, [row[ID]])
         )
-        more = {"memories": memories_json(remembered), "relationships": ties_json(ties[0], agents)}
+        more = {"memories": memories_json(remembered), "relationships": ties_json(ties)}
         return {"agent": agent_json(row) | more}
 
     async def feed(self, variables: Data) -> Data:
         filter = compile_filter(Agent, {"key": {"gte": variables["from"]}})
         (rows,) = await self._load([PageKey(shape(AGENTS, 50, KEY_ORDER, filter))])
         ids = [row[ID] for row in rows[:50]]
-        remembered, (ties, agents) = await asyncio.gather(self._pages(memories(5), ids), self._ties(ids))
+        remembered, ties = await asyncio.gather(self._pages(memories(5), ids), self._pages(RELATIONSHIPS, ids))
         edges = [
             {"node": {"id": row[ID], "name": row[NAME], "memories": memories_json(own),
-                      "relationships": ties_json(page, agents)}}
+                      "relationships": ties_json(page)}}
             for row, own, page in zip(rows, remembered, ties, strict=False)
         ]  # fmt: skip
         return {"agents": {"edges": edges}}
 
     async def friends(self, variables: Data) -> Data:
         row = await self._agent(variables["key"])
-        (near,), friends = await self._ties([row[ID]])
-        ids = list(friends)
-        pages, others = await self._ties(ids)
-        theirs = {id: {"relationships": ties_json(page, others)} for id, page in zip(ids, pages, strict=True)}
-        edges = ties_json(near, friends)
+        (near,) = await self._pages(RELATIONSHIPS, [row[ID]])
+        ids = [tie[FRIEND_ID] for tie in near]
+        pages = await self._pages(RELATIONSHIPS, ids)
+        theirs = {id: {"relationships": ties_json(page)} for id, page in zip(ids, pages, strict=True)}
+        edges = ties_json(near)
         for edge in edges["edges"]:
             edge["node"] |= theirs[edge["node"]["id"]]
         return {"agent": {"id": row[ID], "name": row[NAME], "relationships": edges}}
@@ -167,11 +169,9 @@ class Reads:
         return {"recordInteractions": {"interactions": interactions, "relationships": ties}}
 
 
-def ties_json(rows: list[Row], agents: dict[str, Row]) -> Data:
+def ties_json(rows: list[Row]) -> Data:
     return {
-        "edges": [
-            {"strength": row[STRENGTH], "node": {"id": row[TARGET], "name": agents[row[TARGET]][NAME]}} for row in rows
-        ]
+        "edges": [{"strength": row[STRENGTH], "node": {"id": row[FRIEND_ID], "name": row[FRIEND_NAME]}} for row in rows]
     }
 
 
