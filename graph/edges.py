@@ -23,6 +23,7 @@ class Way:
     """How an edge's items are found.
 
     Those of a `label` come from its indexes in their order; `lead` is the property that names the parent.
+    `known` says how what a row would read is reached with less effort here.
 
     `count` counts all items from the parent `p` without reading them.
     """
@@ -32,6 +33,7 @@ class Way:
     where: str = ""
     lead: str = ""
     parent: str = ""
+    known: tuple[tuple[str, str], ...] = ()
     count: str
 
 
@@ -101,8 +103,10 @@ def linked(pattern: str, parent: str, count: str) -> dict[Direction, tuple[Way, 
     return {Direction.OUT: (Way(pattern=pattern, parent=parent, count=count),)}
 
 
-def tied(pattern: str, count: str) -> tuple[Way, ...]:
-    return (Way(pattern=pattern, parent="(p:Agent {id: k.id})", count=count),)
+def tied(pattern: str, count: str, *, source: str = "", target: str = "") -> tuple[Way, ...]:
+    """Relationships of the parent, and whose ids the one that feels and the one that is felt about have."""
+    known = (("startNode(n).id", source), ("endNode(n).id", target)) if source else ()
+    return (Way(pattern=pattern, parent="(p:Agent {id: k.id})", known=known, count=count),)
 
 
 _STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
@@ -143,8 +147,18 @@ RELATES_TO = Edge(
     name="RELATES_TO",
     row=Relationship,
     ways={
-        Direction.OUT: tied("(:Agent {id: k.id})-[n:RELATES_TO]->(o:Agent)", "COUNT { (p)-[:RELATES_TO]->() }"),
-        Direction.IN: tied("(:Agent {id: k.id})<-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)<-[:RELATES_TO]-() }"),
+        Direction.OUT: tied(
+            "(:Agent {id: k.id})-[n:RELATES_TO]->(o:Agent)",
+            "COUNT { (p)-[:RELATES_TO]->() }",
+            source="k.id",
+            target="o.id",
+        ),
+        Direction.IN: tied(
+            "(:Agent {id: k.id})<-[n:RELATES_TO]-(o:Agent)",
+            "COUNT { (p)<-[:RELATES_TO]-() }",
+            source="o.id",
+            target="k.id",
+        ),
         Direction.BOTH: tied("(:Agent {id: k.id})-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)-[:RELATES_TO]-() }"),
     },
     orders=by("strength", "trust", "lastInteractionAt"),

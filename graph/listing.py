@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from graph.edges import Direction, Edge, Order, Way
 from graph.lookups import Lookup
-from graph.rows import Column, Fields, column, projection
+from graph.rows import Column, Fields, chosen_columns, column
 
 # No time that can be stored sorts before it; where an order meets an absent time, it stands in.
 NEVER = "datetime('0001-01-01T00:00:00Z')"
@@ -36,50 +36,77 @@ def page_text(
     """The query that reads pages in an order, each from `near` on (inclusive or not) to before `far`.
 
     Bounds are named by the letter of their values in the key: k.a0, k.a1 … or k.b0, k.b1 … Rows that `skip`
-    passes over are counted, not read. Each row is followed by what it `brings`, and by what it is sorted by.
+    passes over are counted, not read. What the rows are is told by `layout`.
     """
     ways = edge.ways[direction]
     sorts = sorts_of(edge, order, indexed=bool(ways[0].label))
+    values = layout(edge, direction, order, fields, brings).values
     conditions = [predicate]
     if near:
         conditions += beyond(sorts, near, inclusive=inclusive)
     if far:
         conditions += beyond([sort.reversed() for sort in sorts], far, inclusive=False)
     cut = "SKIP $skip LIMIT $limit" if skip else "LIMIT $limit"
-    found = "n, o" if brings else "n"
-    if len(ways) == 1:
-        inner = _ordered(edge, ways[0], order, sorts, conditions, cut, found)
+    if not ways[0].label:
+        inner, named = _sorted(edge, ways[0], sorts, conditions, cut)
+        values = [named.get(each, each) for each in values]
+    elif len(ways) == 1:
+        inner = _ordered(edge, ways[0], order, sorts, conditions, cut)
     else:
         each = "LIMIT $skip + $limit" if skip else cut
         bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
         inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
-    brought = [projection(brings.row, "o", brings.fields)] if brings else []
-    values = ", ".join([projection(edge.row, chosen=fields), *brought, *(sort.exact for sort in sorts)])
-    return (
-        f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{values}]) AS rows\n}}\nRETURN collect([k.i, rows])"
+    row = ", ".join(values)
+    return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{row}]) AS rows\n}}\nRETURN collect([k.i, rows])"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The values of which a page's rows are made, each once, and the places of those that each part of a row takes."""
+
+    values: tuple[str, ...]
+    row: tuple[int, ...]
+    brought: tuple[int, ...]
+    sorts: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def layout(edge: Edge, direction: Direction, order: tuple[Order, ...], fields: Fields, brings: Lookup | None) -> Layout:
+    """Lays out the rows of pages: what is read of each, what it brings along, and what it is sorted by."""
+    ways = edge.ways[direction]
+    known = dict(ways[0].known)
+    parts = (
+        [each.read_from("n") for each in chosen_columns(edge.row, fields)],
+        [each.read_from("o") for each in chosen_columns(brings.row, brings.fields)] if brings else [],
+        [sort.exact for sort in sorts_of(edge, order, indexed=bool(ways[0].label))],
     )
+    values: dict[str, int] = {}
+    places = [tuple(values.setdefault(known.get(each, each), len(values)) for each in part) for part in parts]
+    return Layout(tuple(values), *places)
+
+
+def _sorted(
+    edge: Edge, way: Way, sorts: Sequence["Sort"], conditions: list[str], cut: str
+) -> tuple[str, dict[str, str]]:
+    """Sorts what no index sorts; the second gives the names under which the sorted values go on."""
+    named = {sort.value: f"s{place}" for place, sort in enumerate(sorts)}
+    found = "DISTINCT n" if edge.distinct else "n, o" if edge.far else "n"
+    values = ", ".join([found, *(f"{value} AS {name}" for value, name in named.items())])
+    keys = ", ".join(named[sort.value] + (" DESC" if sort.descending else "") for sort in sorts)
+    where = all_of(way.where, *conditions)
+    return f"MATCH {way.pattern}\nWHERE {where}\nWITH {values} ORDER BY {keys} {cut}", named
 
 
 def _ordered(
-    edge: Edge,
-    way: Way,
-    order: Sequence[Order],
-    sorts: Sequence["Sort"],
-    conditions: list[str],
-    cut: str,
-    found: str = "n",
+    edge: Edge, way: Way, order: Sequence[Order], sorts: Sequence["Sort"], conditions: list[str], cut: str
 ) -> str:
-    match, keys, known = way.pattern, sorting(sorts), list[str]()
-    if way.label:
-        # Named, because a planner with stale statistics may sort everything instead.
-        hint, known = indexed(edge, way, order[0])
-        match = f"{match}\n{hint}"
-        if way.lead:
-            keys = f"n.{way.lead}{' DESC' if order[0].descending else ''}, {keys}"
-    distinct = "DISTINCT " if edge.distinct else ""
-    return (
-        f"MATCH {match}\nWHERE {all_of(way.where, *known, *conditions)}\nWITH {distinct}{found} ORDER BY {keys} {cut}"
-    )
+    """Takes what is sorted from an index; it is named, because a planner with stale statistics may sort everything."""
+    hint, known = indexed(edge, way, order[0])
+    keys = sorting(sorts)
+    if way.lead:
+        keys = f"n.{way.lead}{' DESC' if order[0].descending else ''}, {keys}"
+    where = all_of(way.where, *known, *conditions)
+    return f"MATCH {way.pattern}\n{hint}\nWHERE {where}\nWITH n ORDER BY {keys} {cut}"
 
 
 def indexed(edge: Edge, way: Way, order: Order) -> tuple[str, list[str]]:

@@ -4,17 +4,18 @@ A page is cut by keyset: the values that the rows are sorted by, compared as the
 that neither ties nor floats nor concurrent inserts and deletes can lose or repeat a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
 from graph.filters import Filter
-from graph.listing import count_text, opposite, page_text, summary_text
+from graph.listing import Layout, count_text, layout, opposite, page_text, summary_text
 from graph.lookups import Lookup, LookupKey
-from graph.rows import Fields, reader, width
+from graph.rows import Fields, reader
 
 Values = tuple[Any, ...]
 
@@ -167,6 +168,11 @@ def text_of(shape: PageShape) -> str:
     )
 
 
+def layout_of(shape: PageShape) -> Layout:
+    """How the rows of pages of a shape are laid out."""
+    return layout(shape.listing.edge, shape.listing.direction, shape.order, shape.fields, shape.brings)
+
+
 async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
     """Reads the pages of keys that share a shape, in the keys' order."""
     rows = [
@@ -184,21 +190,29 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
     }
     ((records,),) = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
     found: dict[int, list[list[Any]]] = dict(records)
-    return [_page(shape, found[i]) for i in range(len(keys))]
+    read = page_reader(shape)
+    return [read(found[i]) for i in range(len(keys))]
 
 
-def _page(shape: PageShape, rows: list[list[Any]]) -> Page:
-    more = len(rows) > shape.limit
-    if more:
-        rows.pop()
-    if shape.backward:
-        rows.reverse()
-    kind, fields, sorts = shape.listing.edge.row, shape.fields, len(shape.order)
-    read, brought = reader(kind, fields), None
-    if shape.brings:
-        read_brought = reader(shape.brings.row, shape.brings.fields, width(kind, fields))
-        brought = [read_brought(row) for row in rows]
-    return Page([read(row) for row in rows], [tuple(row[-sorts:]) for row in rows], more, brought)
+@lru_cache(maxsize=1024)
+def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
+    """Makes the function that turns the rows of one key into its page."""
+    brings, laid_out = shape.brings, layout_of(shape)
+    read = reader(shape.listing.edge.row, shape.fields, laid_out.row)
+    read_brought = reader(brings.row, brings.fields, laid_out.brought) if brings else None
+    (first, *others) = laid_out.sorts
+    take: Callable[[list[Any]], Values] = itemgetter(first, *others) if others else lambda row: (row[first],)
+
+    def make(rows: list[list[Any]]) -> Page:
+        more = len(rows) > shape.limit
+        if more:
+            rows.pop()
+        if shape.backward:
+            rows.reverse()
+        brought = list(map(read_brought, rows)) if read_brought else None
+        return Page(list(map(read, rows)), list(map(take, rows)), more, brought)
+
+    return make
 
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:

@@ -1,7 +1,7 @@
 """How the model is stored: which property each field is, how Cypher projects it, how a row is read back."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -106,27 +106,22 @@ def chosen_columns(row: type, chosen: Fields) -> list[Column]:
     return [column for column in columns(row) if chosen is None or column.field in chosen]
 
 
-@lru_cache(maxsize=1024)
-def width(row: type, chosen: Fields = None) -> int:
-    """How many values `projection` lists."""
-    return len(chosen_columns(row, chosen))
-
-
 def list_of(row: type, variable: str, items: str) -> str:
     """Writes a list of rows in Cypher."""
     return f"[{variable} IN {items} | [{projection(row, variable)}]]"
 
 
 @lru_cache(maxsize=1024)
-def reader(row: type[T], chosen: Fields = None, start: int = 0) -> Callable[[list[Any]], T]:
-    """Makes the function that turns a projected list into an object; values before `start` or at the end are ignored.
+def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None = None) -> Callable[[list[Any]], T]:
+    """Makes the function that turns a projected list into an object; further values at its end are ignored.
 
+    `places` says where in the list the columns are, if not one after another from its beginning.
     An object of which only some fields are chosen has no others. The code is generated, because it runs once for
     every row that is ever read.
     """
     kind = row if chosen is None else _part(row, chosen)
     names: dict[str, Any] = {"orjson": orjson, "datetime": datetime, "kind": kind, "new": object.__new__}
-    values, _ = _values(row, names, position=start, chosen=chosen)
+    values, _ = _values(row, names, position=0, chosen=chosen, places=places)
     own = ", ".join(f"{name!r}: {code}" for name, code in values)
     code = f"def read(r):\n    made = new(kind)\n    made.__dict__ = {{{own}}}\n    return made"
     exec(code, names)  # noqa: S102 — the model's own names, nothing from outside
@@ -158,7 +153,12 @@ def _part(row: type, chosen: tuple[str, ...]) -> type:
 
 
 def _values(
-    row: type, names: dict[str, Any], *, position: int, chosen: Fields = None
+    row: type,
+    names: dict[str, Any],
+    *,
+    position: int,
+    chosen: Fields = None,
+    places: Sequence[int] | None = None,
 ) -> tuple[list[tuple[str, str]], int]:
     """Writes the code of each field's value, and gives the place after them."""
     hints, found = get_type_hints(row), list[tuple[str, str]]()
@@ -166,9 +166,9 @@ def _values(
         if chosen is not None and item.name not in chosen:
             continue
         hint, nullable = split_optional(hints[item.name])
-        value = f"r[{position}]"
+        value = f"r[{places[position] if places else position}]"
         if is_dataclass(hint) and isinstance(hint, type):
-            inner, position = _values(hint, names, position=position)
+            inner, position = _values(hint, names, position=position, places=places)
             names[hint.__name__] = hint
             code = f"{hint.__name__}({', '.join(f'{name}={code}' for name, code in inner)})"
             code = f"({code} if {value} is not None else None)" if nullable else code

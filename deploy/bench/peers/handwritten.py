@@ -20,8 +20,8 @@ from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
 from graph.filters import Filter, compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
 from graph.model import Agent, Memory, Relationship
-from graph.pages import Listing, PageKey, PageShape, complete_order, text_of
-from graph.rows import Fields, choose, chosen_columns, width
+from graph.pages import Listing, PageKey, PageShape, complete_order, layout_of, text_of
+from graph.rows import Fields, choose, chosen_columns
 from resolvers.coalescer import Coalescer
 
 Data = dict[str, Any]
@@ -41,18 +41,6 @@ BY_KEY = narrowed_lookup(AGENT_BY_KEY, READ[Agent])
 FRIEND = choose(Agent, frozenset({"name"}))
 
 
-def place(row: type, name: str, chosen: Fields) -> int:
-    return [column.name for column in chosen_columns(row, chosen)].index(name)
-
-
-ID, NAME, ENERGY = (place(Agent, name, READ[Agent]) for name in ("id", "name", "social_energy"))
-MEMORY_ID, CONTENT, IMPORTANCE = (place(Memory, name, READ[Memory]) for name in ("id", "content", "importance"))
-STRENGTH = place(Relationship, "strength", READ[Relationship])
-FRIEND_ID, FRIEND_NAME = (
-    width(Relationship, READ[Relationship]) + place(Agent, name, FRIEND) for name in ("id", "name")
-)
-
-
 def shape(edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False) -> PageShape:
     ordered = complete_order(edge, [order])
     return PageShape(Listing(edge, filter=filter), ordered, limit, after=after, fields=READ[edge.row])
@@ -66,6 +54,21 @@ RELATIONSHIPS = replace(
     shape(RELATES_TO, 10, Order(property="strength", descending=True)), brings=narrowed_lookup(AGENT_BY_ID, FRIEND)
 )
 KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
+
+
+def places(row: type, chosen: Fields, places: Sequence[int], *names: str) -> list[int]:
+    """Where in a row the columns of these names are."""
+    columns = [column.name for column in chosen_columns(row, chosen)]
+    return [places[columns.index(name)] for name in names]
+
+
+MEMORY, TIE = layout_of(memories(1)), layout_of(RELATIONSHIPS)
+# Agents are laid out alike wherever they are read: their columns come first.
+ID, NAME, ENERGY = places(Agent, READ[Agent], range(9), "id", "name", "social_energy")
+MEMORY_ID, CONTENT, IMPORTANCE = places(Memory, READ[Memory], MEMORY.row, "id", "content", "importance")
+(STRENGTH,) = places(Relationship, READ[Relationship], TIE.row, "strength")
+SORTED = layout_of(shape(AGENTS, 20, NAME_ORDER)).sorts
+FRIEND_ID, FRIEND_NAME = places(Agent, FRIEND, TIE.brought, "id", "name")
 
 
 def agent_json(row: Row) -> Data:
@@ -152,7 +155,7 @@ class Reads:
         after = tuple(orjson.loads(urlsafe_b64decode(cursor))) if cursor else ()
         (rows,) = await self._load([PageKey(shape(AGENTS, 20, NAME_ORDER, filter, after=bool(after)), after=after)])
         shown = rows[:20]
-        end = urlsafe_b64encode(orjson.dumps(shown[-1][-2:])).decode() if shown else None
+        end = urlsafe_b64encode(orjson.dumps([shown[-1][at] for at in SORTED])).decode() if shown else None
         info = {"hasNextPage": len(rows) > 20, "endCursor": end}
         return {"agents": {"edges": [{"node": agent_json(row)} for row in shown], "pageInfo": info}}
 
