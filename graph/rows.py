@@ -128,6 +128,18 @@ def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None =
     return names["read"]
 
 
+class Members(dict[str, Enum]):
+    """An enum's members by their values: to call the enum costs as much as all else of a row."""
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__({each.value: each for each in kind})
+        self._kind = kind
+
+    def __missing__(self, value: str) -> Enum:
+        # It says what is wrong.
+        return self._kind(value)
+
+
 class Unread:
     """Stands in a class for a field that its objects were read without."""
 
@@ -186,8 +198,8 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
     elif hint is Any:
         code = f"orjson.loads({value})"
     elif isinstance(hint, type) and issubclass(hint, Enum):
-        names[hint.__name__] = hint
-        code = f"{hint.__name__}({value})"
+        names[hint.__name__] = Members(hint)
+        code = f"{hint.__name__}[{value}]"
     else:
         return value
     return f"({code} if {value} is not None else None)" if nullable else code

@@ -160,12 +160,7 @@ class Moment:
             self._whole = False
             cache.counts.passed += len(keys)
             return await cache.source.load_many(keys)
-        now = asyncio.get_running_loop().time()
-        kept = cache.near.rows.get(keys, self._era or "", self._journal, now)
-        answers = [each and each.value for each in kept]
-        missing = [place for place, each in enumerate(kept) if each is None]
-        cache.counts.near += len(keys) - len(missing)
-        tags = self._note(keys, missing)
+        answers, missing, tags = self._find_rows(keys)
         if missing:
             found = await cache.source.load_many([keys[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
@@ -176,11 +171,18 @@ class Moment:
 
     def _take_brought(self, keys: Sequence[Key], answers: Sequence[Any]) -> None:
         """Treats what pages brought along as if it had been asked for."""
-        brought = dict(chain.from_iterable(map(brought_by, keys, answers)))
-        if brought:
+        if brought := dict(chain.from_iterable(map(brought_by, keys, answers))):
             found = list(brought)
-            tags = self._note(found, list(range(len(found))))
-            self._keep_rows(list(zip(found, tags, brought.values(), strict=True)))
+            _, missing, tags = self._find_rows(found)
+            self._keep_rows([(found[place], tags[place], brought[found[place]]) for place in missing])
+
+    def _find_rows(self, keys: Sequence[Key]) -> tuple[list[Any], list[int], list[str | None]]:
+        """Gives what is kept near for each key, the places of the keys for which nothing is, and the keys' tags."""
+        now, near = asyncio.get_running_loop().time(), self._cache.near.rows
+        kept = near.get(keys, self._era or "", self._journal, now)
+        missing = [place for place, each in enumerate(kept) if each is None]
+        self._cache.counts.near += len(keys) - len(missing)
+        return [each and each.value for each in kept], missing, self._note(keys, missing)
 
     def _note(self, keys: Sequence[Key], missing: list[int]) -> list[str | None]:
         """Notes what is read, and gives the tag of each key if there is one and, of what is missing, if it is open."""
