@@ -5,7 +5,7 @@ What is stored is what clients see, so no row is encoded or decoded on its way.
 
 import os
 import time
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 TYPES = ("Agent", "Memory", "Relationship", "Interaction", "Knowledge", "Topic", "Community")
 
@@ -14,7 +14,7 @@ def new_id(type_name: str) -> str:
     """Makes an id of its own for a new object (UUID version 7, RFC 9562)."""
     value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62
-    return f"{type_name}:{UUID(int=value).hex}"
+    return f"{type_name}:{value:032x}"
 
 
 def derived_id(type_name: str, *parts: object) -> str:

@@ -119,8 +119,8 @@ class Lane:
             if key.shape not in self._running.values() or len(waiting) % self._fewest == 0:
                 self._scheduled = True
                 loop.call_soon(self._send)
-            elif self._alarm is None:
-                self._alarm = loop.call_later(PATIENCE, self._hurry)
+            else:
+                self._have_patience()
         return answer
 
     async def load(self, keys: Collection[Key]) -> list[Any]:
@@ -138,6 +138,11 @@ class Lane:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    def _have_patience(self) -> None:
+        """Sees to it that what may be sent, but is too little, does not wait for long."""
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(PATIENCE, self._hurry)
+
     def _hurry(self) -> None:
         self._alarm = None
         self._send(hurried=True)
@@ -150,6 +155,8 @@ class Lane:
             self._waiting.clear()
         while self._has_room() and (chosen := self._choose(1 if hurried else self._fewest)):
             self._start(*chosen)
+        if self._waiting and self._has_room():
+            self._have_patience()
 
     def _has_room(self) -> bool:
         return len(self._running) < self._in_flight

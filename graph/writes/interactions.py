@@ -71,6 +71,7 @@ class RecordInteractions(Change):
         self.records = records
         self.now = now
         self.size = len(records)
+        self.keys = {key for record in records for key in (record.source, record.target)}
 
     @classmethod
     def read(cls, given: Mapping[str, Any], now: datetime) -> Self:
@@ -78,7 +79,7 @@ class RecordInteractions(Change):
         return cls([record for record in records if isinstance(record, InteractionRecord)], now)
 
     def agents(self) -> set[str]:
-        return {key for record in self.records for key in (record.source, record.target)}
+        return self.keys
 
     def check(self, known: Known) -> None:
         for place, record in enumerate(self.records):

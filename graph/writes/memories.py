@@ -68,6 +68,7 @@ class AddMemories(Change):
         self.now = now
         self.size = len(records)
         self.each = Counter(record.agent for record in records)
+        self.keys = {*self.each, *(key for record in records for key in record.about)}
 
     @classmethod
     def read(cls, given: Mapping[str, Any], now: datetime) -> Self:
@@ -75,7 +76,7 @@ class AddMemories(Change):
         return cls([record for record in records if isinstance(record, MemoryRecord)], now)
 
     def agents(self) -> set[str]:
-        return {*self.each, *(key for record in self.records for key in record.about)}
+        return self.keys
 
     def memories(self) -> set[str]:
         return {id for record in self.records for id in record.evidence}

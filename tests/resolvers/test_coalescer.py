@@ -122,6 +122,31 @@ async def test_few_keys_wait_for_a_slow_query_only_a_moment():
     assert [await within(task) for task in tasks] == [[1], [2]]
 
 
+async def test_nor_do_those_that_had_to_wait_for_room_first():
+    gates = {name: asyncio.Event() for name in ("slow", "other", "few")}
+    sent: list[str] = []
+
+    async def answer(shape: Any, keys: list[Key]) -> list[Any]:
+        sent.extend(key.name for key in keys)
+        await asyncio.gather(*(gates[key.name].wait() for key in keys))
+        return [key.name for key in keys]
+
+    coalescer = Coalescer(answer)
+    keys = [Key("slow"), Key("other", Shape(name="other")), Key("few")]
+    tasks: list[asyncio.Task[list[Any]]] = []
+    for key in keys:
+        tasks.append(asyncio.create_task(coalescer.load_many([key])))
+        await turn()
+    await asyncio.sleep(2 * PATIENCE)
+    assert sent == ["slow", "other"]
+    gates["other"].set()
+    await asyncio.sleep(10 * PATIENCE)
+    assert sent == ["slow", "other", "few"]
+    for gate in gates.values():
+        gate.set()
+    assert [await within(task) for task in tasks] == [["slow"], ["other"], ["few"]]
+
+
 async def test_what_is_much_is_shared_out():
     backend = Backend()
     waiting = load(Coalescer(backend), *range(3 * FEWEST))
