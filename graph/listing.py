@@ -92,7 +92,7 @@ def _sorted(
     named = {sort.value: f"s{place}" for place, sort in enumerate(sorts)}
     found = "DISTINCT n" if edge.distinct else "n, o" if edge.far else "n"
     values = ", ".join([found, *(f"{value} AS {name}" for value, name in named.items())])
-    keys = ", ".join(named[sort.value] + (" DESC" if sort.descending else "") for sort in sorts)
+    keys = sorting([replace(sort, value=named[sort.value]) for sort in sorts])
     where = all_of(way.where, *conditions)
     return f"MATCH {way.pattern}\nWHERE {where}\nWITH {values} ORDER BY {keys} {cut}", named
 

@@ -58,14 +58,18 @@ def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
     return found
 
 
-def narrow_shape(shape: Any, names: frozenset[str]) -> Any:
+def narrow_shape(shape: Shape, names: frozenset[str]) -> Shape:
     if isinstance(shape, PageShape):
         edge = shape.listing.edge
-        brings = narrow_shape(AGENT_BY_ID, names) if edge.far and FAR in names else None
+        brings = narrow_lookup(AGENT_BY_ID, names) if edge.far and FAR in names else None
         return narrowed_page(shape, choose(edge.row, names), brings)
     if isinstance(shape, Lookup):
-        return narrowed_lookup(shape, choose(shape.row, names))
+        return narrow_lookup(shape, names)
     return shape
+
+
+def narrow_lookup(lookup: Lookup, names: frozenset[str]) -> Lookup:
+    return narrowed_lookup(lookup, choose(lookup.row, names))
 
 
 FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[Any]]]] = {

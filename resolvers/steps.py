@@ -4,7 +4,6 @@ What runs a step may be a field of one object, or a whole level of a plan: both 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -107,9 +106,8 @@ def of_pages(read: Callable[[PagedList, Page], Any]) -> Step:
 
 
 def list_edges(connection: PagedList, page: Page) -> list[ConnectionEdge]:
-    brought: Iterable[Any] = page.brought or repeat(None)
-    # The rows and their positions are as many as each other.
-    return [ConnectionEdge(connection, *each) for each in zip(page.items, page.positions, brought, strict=False)]
+    brought = page.brought or [None] * len(page.items)
+    return [ConnectionEdge(connection, *each) for each in zip(page.items, page.positions, brought, strict=True)]
 
 
 page_edges = of_pages(list_edges)

@@ -19,7 +19,6 @@ from tests.workers import Worker
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 NAMES = "{ agents(orderBy: [{key: ASC}]) { edges { node { name } } } }"
 MEMORIES = "query ($key: String!) { agent(key: $key) { memories { edges { node { content } } } } }"
-
 FRIENDS = '{ agent(key: "a0") { relationships { edges { relationship { TRUST } node { name } } } } }'
 
 

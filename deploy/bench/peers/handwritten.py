@@ -35,8 +35,6 @@ READ = {
     Relationship: choose(Relationship, frozenset({"strength"})),
 }
 BY_KEY = narrowed_lookup(AGENT_BY_KEY, READ[Agent])
-
-
 # Relationships bring along who is at their other ends.
 FRIEND = choose(Agent, frozenset({"name"}))
 
@@ -56,10 +54,10 @@ RELATIONSHIPS = replace(
 KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
 
 
-def places(row: type, chosen: Fields, places: Sequence[int], *names: str) -> list[int]:
+def places(row: type, chosen: Fields, laid_out: Sequence[int], *names: str) -> list[int]:
     """Where in a row the columns of these names are."""
     columns = [column.name for column in chosen_columns(row, chosen)]
-    return [places[columns.index(name)] for name in names]
+    return [laid_out[columns.index(name)] for name in names]
 
 
 MEMORY, TIE = layout_of(memories(1)), layout_of(RELATIONSHIPS)
