@@ -32,6 +32,7 @@ from server.display import err, out, steps
 from server.endpoints import Endpoints, Progress, endpoints
 from server.heartbeat import is_alive
 from server.logs import set_up_logs
+from server.protocol import Protocol
 from server.scrape import served_apart, shared_directory
 from server.settings import Settings, load_documents, load_settings, reveal, unknown_settings
 from server.worker import connect_database
@@ -163,6 +164,7 @@ def run(found: Endpoints, listener: socket.socket) -> None:
     config = uvicorn.Config(
         "server.serve:create_worker",
         factory=True,
+        http=Protocol,
         workers=settings.processes,
         # Below info the messages of sockets are logged, and the credentials in them.
         log_level={"debug": "info", "info": "warning"}.get(settings.log_level, settings.log_level),
