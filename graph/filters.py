@@ -1,4 +1,4 @@
-"""Filters as clients write them, compiled to Cypher predicates whose values are parameters."""
+"""Filters as clients write them, compiled to Cypher predicates whose values come with the key `k` of what is asked."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -40,15 +40,20 @@ MATCHES: dict[str, tuple[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A predicate over `n` (and `o`, `k`) and the values of its parameters."""
+    """A predicate over `n` (and `o`), and the values of `k` that it compares with, by their names."""
 
     text: str
-    parameters: tuple[tuple[str, Any], ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
 
     @property
     def own(self) -> bool:
         """Whether it speaks of the row alone, and of nothing that the row leads to."""
         return not re.search(r"\b[ow]\.|EXISTS", self.text)
+
+    @property
+    def open(self) -> "Filter":
+        """The predicate alone: filters that differ in nothing but values share a query."""
+        return Filter(self.text)
 
 
 @dataclass(slots=True)
@@ -63,15 +68,15 @@ class Scope:
 
 @dataclass(slots=True)
 class Compiler:
-    """Collects the parameters of one filter."""
+    """Collects the values of one filter."""
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     terms: int = 0
 
-    def parameter(self, value: Any) -> str:
+    def name(self, value: Any) -> str:
         name = f"f{len(self.values)}"
         self.values[name] = storable(value)
-        return f"${name}"
+        return f"k.{name}"
 
     def all_of(self, tree: Tree, scope: Scope) -> str:
         if scope.depth > DEEPEST:
@@ -104,7 +109,7 @@ class Compiler:
         if stored is None:
             raise BadInput(f"{scope.row.__name__} cannot be filtered by {name}.")
         if isinstance(value, Sequence):
-            return OPERATORS["in"].format(field=f"{scope.item}.{stored.property}", value=self.parameter(value))
+            return OPERATORS["in"].format(field=f"{scope.item}.{stored.property}", value=self.name(value))
         return every([self.operate(stored, op, operand, scope) for op, operand in value.items()])
 
     def operate(self, stored: Column, operator: str, operand: Any, scope: Scope) -> str:
@@ -115,7 +120,7 @@ class Compiler:
             raise BadInput(f"{stored.property}: {operator} needs a value; only eq may be null.")
         if operator not in OPERATORS:
             raise BadInput(f"{stored.property}: there is no operator {operator}.")
-        return OPERATORS[operator].format(field=name, value=self.parameter(operand))
+        return OPERATORS[operator].format(field=name, value=self.name(operand))
 
     def along(self, name: str, value: Tree, scope: Scope) -> str:
         pattern, row = MATCHES[name]
@@ -141,13 +146,13 @@ def other_agent(compiler: Compiler, value: Tree, scope: Scope) -> str:
 
 
 def about_agent(compiler: Compiler, value: str, scope: Scope) -> str:
-    return f"EXISTS {{ ({scope.item})-[:ABOUT]->(:Agent {{key: {compiler.parameter(value)}}}) }}"
+    return f"EXISTS {{ ({scope.item})-[:ABOUT]->(:Agent {{key: {compiler.name(value)}}}) }}"
 
 
 def with_agent(compiler: Compiler, value: str, scope: Scope) -> str:
     n = scope.item
     party = f"CASE {n}.sourceId WHEN k.id THEN {n}.targetId ELSE {n}.sourceId END"
-    return f"EXISTS {{ MATCH (w:Agent {{key: {compiler.parameter(value)}}}) WHERE w.id = {party} }}"
+    return f"EXISTS {{ MATCH (w:Agent {{key: {compiler.name(value)}}}) WHERE w.id = {party} }}"
 
 
 SPECIALS: dict[tuple[type, str], Callable[[Compiler, Any, Scope], str]] = {
@@ -211,3 +216,13 @@ def compile_filter(row: type, tree: Tree | None) -> Filter | None:
     compiler = Compiler()
     text = compiler.all_of(tree, Scope(row, "n"))
     return None if text == "true" else Filter(text, tuple(compiler.values.items()))
+
+
+def words_of(filter: Filter | None) -> str:
+    """What a filter says, '' if there is none."""
+    return filter.text if filter else ""
+
+
+def values_of(filter: Filter | None) -> dict[str, Any]:
+    """What a key brings along for a filter."""
+    return dict(filter.values if filter else ())

@@ -4,7 +4,7 @@ A page is cut by keyset: the values that the rows are sorted by, compared as the
 that neither ties nor floats nor concurrent inserts and deletes can lose or repeat a row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import itemgetter
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
-from graph.filters import Filter
+from graph.filters import Filter, values_of, words_of
 from graph.listing import Layout, count_text, layout, opposite, page_text, summary_text
 from graph.lookups import Lookup, LookupKey
 from graph.rows import Fields, reader
@@ -31,6 +31,10 @@ class Listing:
     @property
     def lane(self) -> str:
         return f"{self.edge.name}.count"
+
+    @property
+    def query(self) -> "Listing":
+        return replace(self, filter=self.filter.open) if self.filter else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,16 @@ class PageShape:
     @property
     def lane(self) -> str:
         return self.listing.edge.name
+
+    @property
+    def query(self) -> "PageShape":
+        return unfiltered(self) if self.listing.filter else self
+
+
+@lru_cache(maxsize=1024)
+def unfiltered(shape: PageShape) -> PageShape:
+    """The shape of all pages of a query, whatever values each is filtered by."""
+    return replace(shape, listing=shape.listing.query)
 
 
 @lru_cache(maxsize=1024)
@@ -113,6 +127,10 @@ class SummaryShape:
     def lane(self) -> str:
         return f"{self.listing.edge.name}.summary"
 
+    @property
+    def query(self) -> "SummaryShape":
+        return SummaryShape(self.listing.query)
+
 
 class SummaryKey(NamedTuple):
     """The summary of a listing from one parent."""
@@ -149,7 +167,7 @@ def complete_order(edge: Edge, order: Sequence[Order]) -> tuple[Order, ...]:
 
 def selection(listing: Listing) -> tuple[Edge, Direction, str]:
     """What of a listing shapes its query; the filter's values do not."""
-    return listing.edge, listing.direction, listing.filter.text if listing.filter else ""
+    return listing.edge, listing.direction, words_of(listing.filter)
 
 
 def text_of(shape: PageShape) -> str:
@@ -174,23 +192,18 @@ def layout_of(shape: PageShape) -> Layout:
 
 
 async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
-    """Reads the pages of keys that share a shape, in the keys' order."""
+    """Reads the pages of keys that share a query, in the keys' order."""
     rows = [
         {"i": i, "id": key.parent}
         | {f"a{j}": value for j, value in enumerate(key.after)}
         | {f"b{j}": value for j, value in enumerate(key.before)}
+        | values_of(key.shape.listing.filter)
         for i, key in enumerate(keys)
     ]
-    filter = shape.listing.filter
-    parameters = {
-        "keys": rows,
-        "limit": shape.limit + 1,
-        "skip": shape.skip,
-        **dict(filter.parameters if filter else ()),
-    }
+    parameters = {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip}
     ((records,),) = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
     found: dict[int, list[list[Any]]] = dict(records)
-    read = page_reader(shape)
+    read = page_reader(shape.query)
     return [read(found[i]) for i in range(len(keys))]
 
 
@@ -217,7 +230,8 @@ def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:
     """Counts a listing's items from each parent; without a filter nothing but stored degrees is read."""
-    values = await _fetch_values(database, listing, keys, count_text(*selection(listing)), listing.lane, deadline)
+    filters = [key.shape.filter for key in keys]
+    values = await _fetch_values(database, filters, keys, count_text(*selection(listing)), listing.lane, deadline)
     return [value or 0 for value in values]
 
 
@@ -227,7 +241,8 @@ async def fetch_summaries(
     """Summarises a listing's properties from each parent."""
     listing = shape.listing
     names = listing.edge.summaries
-    values = await _fetch_values(database, listing, keys, summary_text(*selection(listing)), shape.lane, deadline)
+    filters = [key.shape.listing.filter for key in keys]
+    values = await _fetch_values(database, filters, keys, summary_text(*selection(listing)), shape.lane, deadline)
     return [
         {name: FloatSummary(*value[4 * j : 4 * j + 4]) for j, name in enumerate(names)}
         if value
@@ -238,16 +253,16 @@ async def fetch_summaries(
 
 async def _fetch_values(
     database: Database,
-    listing: Listing,
+    filters: Iterable[Filter | None],
     keys: Sequence[CountKey | SummaryKey],
     text: str,
     name: str,
     deadline: float,
 ) -> list[Any]:
-    parameters = {
-        "keys": [{"i": i, "id": key.parent} for i, key in enumerate(keys)],
-        **dict(listing.filter.parameters if listing.filter else ()),
-    }
-    ((records,),) = await database.read(name, text, parameters, deadline=deadline)
+    rows = [
+        {"i": i, "id": key.parent} | values_of(filter)
+        for i, (key, filter) in enumerate(zip(keys, filters, strict=True))
+    ]
+    ((records,),) = await database.read(name, text, {"keys": rows}, deadline=deadline)
     found: dict[int, Any] = dict(records)
     return [found.get(i) for i in range(len(keys))]

@@ -27,7 +27,10 @@ FAR = "far"
 
 
 class Shape(Protocol):
-    """What the keys of one query have in common. Queries of a lane wait for each other."""
+    """What is asked for but for whose it is. Queries of a lane wait for each other.
+
+    One that filters has a `query`, the same without the values that each key brings along.
+    """
 
     @property
     def lane(self) -> str: ...
@@ -38,6 +41,11 @@ class Key(Protocol):
 
     @property
     def shape(self) -> Shape: ...
+
+
+def query_of(shape: Shape) -> Shape:
+    """What the keys of one query have in common."""
+    return getattr(shape, "query", shape)
 
 
 def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
@@ -88,5 +96,5 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
 
 
 async def fetch(database: Database, shape: Shape, keys: list[Any], deadline: float) -> list[Any]:
-    """Answers keys that share a shape with one query, in their order. `deadline` in seconds."""
+    """Answers keys that share a query, in their order; the shape is that of one of them. `deadline` in seconds."""
     return await FETCHERS[type(shape)](database, shape, keys, deadline)

@@ -6,13 +6,13 @@ something is written, and a cursor, which holds a score, with them.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from graph.database import Database
 from graph.errors import BadInput
-from graph.filters import Filter
+from graph.filters import Filter, values_of, words_of
 from graph.listing import all_of
 from graph.model import Memory
 from graph.pages import FloatSummary, Page, Values
@@ -52,6 +52,10 @@ class MemorySearch:
     def lane(self) -> str:
         return "search memories"
 
+    @property
+    def query(self) -> "MemorySearch":
+        return replace(self, filter=self.filter.open) if self.filter else self
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryTally:
@@ -63,6 +67,10 @@ class MemoryTally:
     @property
     def lane(self) -> str:
         return "search memories.tally"
+
+    @property
+    def query(self) -> "MemoryTally":
+        return replace(self, filter=self.filter.open) if self.filter else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ async def fetch_found(database: Database, shape: MemorySearch, keys: list[Search
     while open := [place for place in range(len(keys)) if place not in pages]:
         rows = [row(keys[place], place, hits) for place in open]
         text = search_text(words_of(shape.filter), after=shape.after, before=shape.before)
-        given = {"keys": rows, "limit": shape.limit + 1, **values_of(shape.filter)}
+        given = {"keys": rows, "limit": shape.limit + 1}
         for place, found, seen, last in await database.read(shape.lane, text, given, deadline=deadline):
             worst = found[shape.limit - 1][-2] if len(found) > shape.limit else last
             if seen < hits or worst > last or (found and not shape.limit):
@@ -167,8 +175,7 @@ async def fetch_tallies(database: Database, shape: MemoryTally, keys: list[Searc
     """Counts all hits of each key, or summarises their importance."""
     rows = [row(key, place, EVERYTHING) for place, key in enumerate(keys) if key.text]
     text = tally_text(words_of(shape.filter), summary=shape.summary)
-    given = {"keys": rows, **values_of(shape.filter)}
-    records = await database.read(shape.lane, text, given, deadline=deadline) if rows else []
+    records = await database.read(shape.lane, text, {"keys": rows}, deadline=deadline) if rows else []
     found: dict[int, Any] = {place: value for place, value in records}  # noqa: C416 — a dict() of lists has no type
     if not shape.summary:
         return [found.get(place, 0) for place in range(len(keys))]
@@ -179,12 +186,4 @@ async def fetch_tallies(database: Database, shape: MemoryTally, keys: list[Searc
 def row(key: SearchKey, place: int, hits: int) -> Mapping[str, Any]:
     bounds = {f"{name}{at}": value for name, bound in (("a", key.after), ("b", key.before))
               for at, value in enumerate(bound)}  # fmt: skip
-    return {"i": place, "text": key.text, "agent": key.agent, "hits": hits} | bounds
-
-
-def words_of(filter: Filter | None) -> str:
-    return filter.text if filter else ""
-
-
-def values_of(filter: Filter | None) -> dict[str, Any]:
-    return dict(filter.parameters if filter else ())
+    return {"i": place, "text": key.text, "agent": key.agent, "hits": hits} | bounds | values_of(key.shape.filter)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from graph.errors import DeadlineExceeded, Unavailable
-from graph.reads import Key, Shape
+from graph.reads import Key, Shape, query_of
 
 Fetch = Callable[[Shape, list[Any]], Awaitable[list[Any]]]
 
@@ -15,7 +15,7 @@ OF_NO_KEY = (Unavailable, DeadlineExceeded)
 
 # So many are sent together however long it takes: so few are slow for other reasons.
 SMALL = 32
-# Keys that are worth a query of their own while another of the same shape runs.
+# Keys that are worth sending by themselves while the same query runs for others.
 FEWEST = 32
 # Seconds after which fewer of them are sent as well, because the other one is slow.
 PATIENCE = 0.03
@@ -24,7 +24,7 @@ STOPPED = "The server is stopping. Try again shortly."
 
 
 class Coalescer:
-    """Sends keys of the same shape together; while its queries run, whatever arrives rides the next.
+    """Sends keys of one query together; while its queries run, whatever arrives rides the next.
 
     At most `in_flight` queries of a lane run at once, of at most `largest` keys each. What arrives in an idle moment is
     sent in the same turn of the event loop, much of it in several queries, which the database answers side by side.
@@ -76,7 +76,7 @@ class Lane:
 
     With a `pace`, in seconds, what is sent together becomes smaller when it takes longer, so that a backlog is worked
     off instead of failing as a whole. A key whose answer nobody waits for any more is not sent.
-    While a query of some shape runs, the next one is sent when it has `fewest` keys, or after a moment of patience.
+    While a query runs, it is sent for others when they are `fewest`, or after a moment of patience.
     Of keys that touch the same, as `touches` names it, one query's are sent at a time, in the order of their arrival.
     """
 
@@ -110,13 +110,14 @@ class Lane:
     def add(self, key: Key) -> asyncio.Future[Any]:
         """Lets a key wait for the next query; the future is everybody's who asks for it."""
         loop = asyncio.get_running_loop()
-        waiting = self._waiting.setdefault(key.shape, {})
+        query = query_of(key.shape)
+        waiting = self._waiting.setdefault(query, {})
         answer = waiting.get(key)
         if answer is None:
             answer = waiting[key] = loop.create_future()
         if not self._scheduled and self._has_room():
             # What may not be sent yet is looked at again each time that so many more have come.
-            if key.shape not in self._running.values() or len(waiting) % self._fewest == 0:
+            if query not in self._running.values() or len(waiting) % self._fewest == 0:
                 self._scheduled = True
                 loop.call_soon(self._send)
             else:
@@ -162,15 +163,15 @@ class Lane:
         return len(self._running) < self._in_flight
 
     def _choose(self, fewest: int) -> tuple[Shape, dict[Key, asyncio.Future[Any]]] | None:
-        """Takes what is to be sent next out of what waits, of the shape whose turn it is."""
-        for shape in list(self._waiting):
-            waiting = {key: answer for key, answer in self._waiting.pop(shape).items() if not answer.done()}
-            enough = len(waiting) >= fewest or shape not in self._running.values()
+        """Takes what is to be sent next out of what waits, of the query whose turn it is."""
+        for query in list(self._waiting):
+            waiting = {key: answer for key, answer in self._waiting.pop(query).items() if not answer.done()}
+            enough = len(waiting) >= fewest or query not in self._running.values()
             batch = {key: waiting.pop(key) for key in self._take(waiting)} if enough else {}
             if waiting:
-                self._waiting[shape] = waiting
+                self._waiting[query] = waiting
             if batch:
-                return shape, batch
+                return query, batch
         return None
 
     def _take(self, waiting: Collection[Key]) -> list[Key]:
@@ -191,7 +192,7 @@ class Lane:
             taken.append(key)
         return taken
 
-    def _start(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
+    def _start(self, query: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
         touched = {each for key in batch for each in self._touches(key)}
         self._touched |= touched
 
@@ -200,8 +201,8 @@ class Lane:
             self._touched -= touched
             self._send()
 
-        task = asyncio.create_task(self._answer(shape, batch))
-        self._running[task] = shape
+        task = asyncio.create_task(self._answer(batch))
+        self._running[task] = query
         task.add_done_callback(finished)
 
     def _keep_pace(self, size: int, took: float) -> None:
@@ -213,14 +214,15 @@ class Lane:
         elif 2 * size >= self._limit:
             self._limit = min(self._largest, 2 * self._limit)
 
-    async def _answer(self, shape: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
+    async def _answer(self, batch: dict[Key, asyncio.Future[Any]]) -> None:
         parts = [batch]
         try:
             while parts:
                 part = parts.pop(0)
                 started = time.monotonic()
                 try:
-                    values = await self._fetch(shape, list(part))
+                    keys = list(part)
+                    values = await self._fetch(keys[0].shape, keys)
                     if len(values) != len(part):
                         raise ValueError(f"{len(part)} keys were answered with {len(values)} values.")
                 except Exception as error:

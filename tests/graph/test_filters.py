@@ -29,7 +29,7 @@ def test_no_clients_text_reaches_the_query(word: str, words: list[str], key: str
     assert filter
     assert plain
     assert filter.text == plain.text
-    assert [value for _, value in filter.parameters] == [word, tuple(words), key]
+    assert [value for _, value in filter.values] == [word, tuple(words), key]
 
 
 @pytest.mark.parametrize("tree", [None, {}, {"and": []}, {"and": [{}, {"and": [{}]}]}, {"content": {}}])
@@ -69,7 +69,7 @@ def test_times_are_compared_in_utc():
     moment = datetime.fromisoformat("2024-02-29T14:00:00+02:00")
     filter = compile_filter(Memory, {"createdAt": {"eq": moment}})
     assert filter
-    [(_, value)] = filter.parameters
+    [(_, value)] = filter.values
     assert value == moment
     assert value.tzinfo is UTC
 

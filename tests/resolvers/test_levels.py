@@ -86,3 +86,38 @@ async def test_the_same_thing_asked_for_twice_is_read_once(filled: Database, api
     query = """{ a: agent(key: "agent_0") { id memories { nodes { id } } }
                  b: agent(key: "agent_0") { id memories { nodes { id } totalCount } } }"""
     assert await queries(api, graph_log, query) == Counter(["Agent.key", "REMEMBERS", "REMEMBERS.count"])
+
+
+FILTERED = """
+query ($low: Float!, $high: Float!) { agents(first: 9) { nodes {
+  low: memories(first: 50, filter: {importance: {gte: $low}}) { ...found }
+  high: memories(first: 50, filter: {importance: {gte: $high}}) { ...found }
+} } }
+fragment found on MemoryConnection { totalCount aggregate { importance { min } } nodes { importance } }
+"""
+
+
+async def test_filters_that_differ_in_their_values_share_queries(filled: Database, api: Api, graph_log: GraphLog):
+    answer = await api(FILTERED, low=0.25, high=0.75)
+    assert Counter(graph_log.names) == {"agents": 1, "REMEMBERS": 1, "REMEMBERS.count": 1, "REMEMBERS.summary": 1}
+    sizes = Counter[str]()
+    for agent in answer["data"]["agents"]["nodes"]:
+        for name, least in (("low", 0.25), ("high", 0.75)):
+            found = [each["importance"] for each in agent[name]["nodes"]]
+            assert all(each >= least for each in found)
+            assert agent[name]["totalCount"] == len(found)
+            assert agent[name]["aggregate"]["importance"]["min"] == min(found, default=None)
+            sizes[name] += len(found)
+    assert sizes["low"] > sizes["high"] > 0
+
+
+async def test_so_do_those_of_searches(filled: Database, api: Api, graph_log: GraphLog):
+    query = """{
+      low: searchMemories(text: "tea", first: 50, filter: {importance: {lt: 0.5}}) { totalCount nodes { importance } }
+      high: searchMemories(text: "tea", first: 50, filter: {importance: {lt: 1}}) { totalCount nodes { importance } } }
+    """
+    found = (await api(query))["data"]
+    assert Counter(graph_log.names) == {"search memories": 1, "search memories.tally": 1}
+    assert found["low"]["totalCount"] < found["high"]["totalCount"]
+    assert all(each["importance"] < 0.5 for each in found["low"]["nodes"])
+    assert any(each["importance"] > 0.5 for each in found["high"]["nodes"])

@@ -17,7 +17,7 @@ import orjson
 from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
 from graph.database import Database
 from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
-from graph.filters import Filter, compile_filter
+from graph.filters import Filter, compile_filter, values_of
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
 from graph.model import Agent, Memory, Relationship
 from graph.pages import Listing, PageKey, PageShape, complete_order, layout_of, text_of
@@ -90,11 +90,13 @@ class Reads:
             ((rows,),) = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
             found: dict[Any, Any] = dict(rows)
             return [found.get(key.key) for key in keys]
-        filter = shape.listing.filter
         named = [
-            {"i": i, "id": key.parent} | {f"a{j}": v for j, v in enumerate(key.after)} for i, key in enumerate(keys)
+            {"i": i, "id": key.parent}
+            | {f"a{j}": v for j, v in enumerate(key.after)}
+            | values_of(key.shape.listing.filter)
+            for i, key in enumerate(keys)
         ]
-        parameters = {"keys": named, "limit": shape.limit + 1, "skip": 0, **dict(filter.parameters if filter else ())}
+        parameters = {"keys": named, "limit": shape.limit + 1, "skip": 0}
         ((rows,),) = await self._database.read(shape.lane, text_of(shape), parameters)
         found = dict(rows)
         return [found[i] for i in range(len(keys))]
