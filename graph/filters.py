@@ -1,4 +1,8 @@
-"""Filters as clients write them, compiled to Cypher predicates whose values come with the key `k` of what is asked."""
+"""Filters as clients write them, compiled to Cypher predicates that hold no value.
+
+Short values come with each key `k` of what is asked, so that filters which differ in nothing else share a query; what
+may be long, and would be sent with every key, is a parameter of the query.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +21,8 @@ Tree = Mapping[str, Any]
 # Fields and nested filters together.
 MOST_TERMS = 200
 DEEPEST = 12
+# Characters of a value that each key brings along.
+SHORT = 100
 
 OPERATORS = {
     "eq": "{field} = {value}",
@@ -40,10 +46,11 @@ MATCHES: dict[str, tuple[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A predicate over `n` (and `o`), and the values of `k` that it compares with, by their names."""
+    """A predicate over `n` (and `o`), and what it compares with: values of `k` and parameters, by their names."""
 
     text: str
     values: tuple[tuple[str, Any], ...] = ()
+    parameters: tuple[tuple[str, Any], ...] = ()
 
     @property
     def own(self) -> bool:
@@ -52,8 +59,8 @@ class Filter:
 
     @property
     def open(self) -> "Filter":
-        """The predicate alone: filters that differ in nothing but values share a query."""
-        return Filter(self.text)
+        """The same without the values: what it has in common with all that share its query."""
+        return Filter(self.text, parameters=self.parameters)
 
 
 @dataclass(slots=True)
@@ -68,14 +75,18 @@ class Scope:
 
 @dataclass(slots=True)
 class Compiler:
-    """Collects the values of one filter."""
+    """Collects the values and parameters of one filter."""
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     terms: int = 0
 
     def name(self, value: Any) -> str:
-        name = f"f{len(self.values)}"
-        self.values[name] = storable(value)
+        name, stored = f"f{len(self.values) + len(self.parameters)}", storable(value)
+        if isinstance(stored, tuple) or (isinstance(stored, str) and len(stored) > SHORT):
+            self.parameters[name] = stored
+            return f"${name}"
+        self.values[name] = stored
         return f"k.{name}"
 
     def all_of(self, tree: Tree, scope: Scope) -> str:
@@ -215,7 +226,9 @@ def compile_filter(row: type, tree: Tree | None) -> Filter | None:
         return None
     compiler = Compiler()
     text = compiler.all_of(tree, Scope(row, "n"))
-    return None if text == "true" else Filter(text, tuple(compiler.values.items()))
+    if text == "true":
+        return None
+    return Filter(text, tuple(compiler.values.items()), tuple(compiler.parameters.items()))
 
 
 def words_of(filter: Filter | None) -> str:
@@ -226,3 +239,8 @@ def words_of(filter: Filter | None) -> str:
 def values_of(filter: Filter | None) -> dict[str, Any]:
     """What a key brings along for a filter."""
     return dict(filter.values if filter else ())
+
+
+def parameters_of(filter: Filter | None) -> dict[str, Any]:
+    """What a filter adds to its query's parameters."""
+    return dict(filter.parameters if filter else ())

@@ -4,7 +4,7 @@ A page is cut by keyset: the values that the rows are sorted by, compared as the
 that neither ties nor floats nor concurrent inserts and deletes can lose or repeat a row.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import itemgetter
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
-from graph.filters import Filter, values_of, words_of
+from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import Layout, count_text, layout, opposite, page_text, summary_text
 from graph.lookups import Lookup, LookupKey
 from graph.rows import Fields, reader
@@ -77,7 +77,7 @@ class PageShape:
 
 @lru_cache(maxsize=1024)
 def unfiltered(shape: PageShape) -> PageShape:
-    """The shape of all pages of a query, whatever values each is filtered by."""
+    """The shape of all pages of a query, whatever values they are filtered by."""
     return replace(shape, listing=shape.listing.query)
 
 
@@ -200,7 +200,8 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
         | values_of(key.shape.listing.filter)
         for i, key in enumerate(keys)
     ]
-    parameters = {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip}
+    own = parameters_of(shape.listing.filter)
+    parameters = {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip} | own
     ((records,),) = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
     found: dict[int, list[list[Any]]] = dict(records)
     read = page_reader(shape.query)
@@ -253,7 +254,7 @@ async def fetch_summaries(
 
 async def _fetch_values(
     database: Database,
-    filters: Iterable[Filter | None],
+    filters: Sequence[Filter | None],
     keys: Sequence[CountKey | SummaryKey],
     text: str,
     name: str,
@@ -263,6 +264,6 @@ async def _fetch_values(
         {"i": i, "id": key.parent} | values_of(filter)
         for i, (key, filter) in enumerate(zip(keys, filters, strict=True))
     ]
-    ((records,),) = await database.read(name, text, {"keys": rows}, deadline=deadline)
+    ((records,),) = await database.read(name, text, {"keys": rows} | parameters_of(filters[0]), deadline=deadline)
     found: dict[int, Any] = dict(records)
     return [found.get(i) for i in range(len(keys))]

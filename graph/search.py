@@ -12,7 +12,7 @@ from typing import Any
 
 from graph.database import Database
 from graph.errors import BadInput
-from graph.filters import Filter, values_of, words_of
+from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import all_of
 from graph.model import Memory
 from graph.pages import FloatSummary, Page, Values
@@ -156,7 +156,7 @@ async def fetch_found(database: Database, shape: MemorySearch, keys: list[Search
     while open := [place for place in range(len(keys)) if place not in pages]:
         rows = [row(keys[place], place, hits) for place in open]
         text = search_text(words_of(shape.filter), after=shape.after, before=shape.before)
-        given = {"keys": rows, "limit": shape.limit + 1}
+        given = {"keys": rows, "limit": shape.limit + 1} | parameters_of(shape.filter)
         for place, found, seen, last in await database.read(shape.lane, text, given, deadline=deadline):
             worst = found[shape.limit - 1][-2] if len(found) > shape.limit else last
             if seen < hits or worst > last or (found and not shape.limit):
@@ -175,7 +175,8 @@ async def fetch_tallies(database: Database, shape: MemoryTally, keys: list[Searc
     """Counts all hits of each key, or summarises their importance."""
     rows = [row(key, place, EVERYTHING) for place, key in enumerate(keys) if key.text]
     text = tally_text(words_of(shape.filter), summary=shape.summary)
-    records = await database.read(shape.lane, text, {"keys": rows}, deadline=deadline) if rows else []
+    given = {"keys": rows} | parameters_of(shape.filter)
+    records = await database.read(shape.lane, text, given, deadline=deadline) if rows else []
     found: dict[int, Any] = {place: value for place, value in records}  # noqa: C416 — a dict() of lists has no type
     if not shape.summary:
         return [found.get(place, 0) for place in range(len(keys))]

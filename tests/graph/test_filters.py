@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.errors import BadInput
-from graph.filters import DEEPEST, MOST_TERMS, compile_filter
+from graph.filters import DEEPEST, MOST_TERMS, SHORT, compile_filter
 from graph.model import Agent, Interaction, Memory, Relationship
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=200, database=None)
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=SHORT)
 
 
 def nested(depth: int) -> Mapping[str, Any]:
@@ -29,7 +29,7 @@ def test_no_clients_text_reaches_the_query(word: str, words: list[str], key: str
     assert filter
     assert plain
     assert filter.text == plain.text
-    assert [value for _, value in filter.values] == [word, tuple(words), key]
+    assert dict(filter.values + filter.parameters) == {"f0": word, "f1": tuple(words), "f2": key}
 
 
 @pytest.mark.parametrize("tree", [None, {}, {"and": []}, {"and": [{}, {"and": [{}]}]}, {"content": {}}])
@@ -78,3 +78,13 @@ def test_equal_filters_are_equal_keys():
     tree = {"kind": ["CHAT"], "importance": {"gte": 0.5}, "content": {"in": ["a", "b"]}}
     assert compile_filter(Memory, tree) == compile_filter(Memory, dict(tree))
     assert hash(compile_filter(Memory, tree)) == hash(compile_filter(Memory, dict(tree)))
+
+
+def test_what_is_long_is_sent_once():
+    tree = {"content": {"contains": "a" * (SHORT + 1), "startsWith": "a" * SHORT}, "id": {"in": ["b"]}}
+    filter = compile_filter(Memory, tree)
+    assert filter
+    assert [len(value) for _, value in filter.values] == [SHORT]
+    assert [len(value) for _, value in filter.parameters] == [SHORT + 1, 1]
+    assert filter.open == compile_filter(Memory, tree | {"content": tree["content"] | {"startsWith": "c"}}).open  # pyright: ignore
+    assert filter.open != compile_filter(Memory, tree | {"id": {"in": ["c"]}}).open  # pyright: ignore

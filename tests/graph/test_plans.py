@@ -214,17 +214,18 @@ async def test_counts_and_summaries(planned: Database, edge: Edge):
 async def test_filters(planned: Database, edge: Edge, tree: Mapping[str, Any]):
     filter = compile_filter(edge.row, tree)
     assert filter
+    parameters = PARAMETERS | dict(filter.parameters)
     all_nodes = edge in {AGENTS, TOPICS}
     for direction in edge.ways:
         listing = Listing(edge, direction, filter)
         for order in list(orders_of(edge))[:2]:
             shapes = [PageShape(listing, order, 20, after=after) for after in (False, True)]
-            for plan in await explain(planned, *map(text_of, shapes)):
+            for plan in await explain(planned, *map(text_of, shapes), **dict(filter.parameters)):
                 refuse_scans(plan, all_nodes=all_nodes)
                 refuse_sorts(plan, edge, direction, order)
-        refuse_scans(await planned.explain(count_text(*selection(listing)), PARAMETERS), all_nodes=all_nodes)
+        refuse_scans(await planned.explain(count_text(*selection(listing)), parameters), all_nodes=all_nodes)
         if edge.summaries:
-            refuse_scans(await planned.explain(summary_text(*selection(listing)), PARAMETERS), all_nodes=all_nodes)
+            refuse_scans(await planned.explain(summary_text(*selection(listing)), parameters), all_nodes=all_nodes)
 
 
 async def test_an_agent_named_by_its_key_is_sought_not_walked_to(planned: Database):
@@ -232,7 +233,7 @@ async def test_an_agent_named_by_its_key_is_sought_not_walked_to(planned: Databa
         filter = compile_filter(AGENTS.row, tree)
         assert filter
         text = text_of(PageShape(Listing(AGENTS, filter=filter), complete_order(AGENTS, []), 20))
-        refuse_scans(await planned.explain(text, PARAMETERS))
+        refuse_scans(await planned.explain(text, PARAMETERS | dict(filter.parameters)))
 
 
 SEARCHES = {
