@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import orjson
@@ -58,9 +58,12 @@ class System:
         try:
             with urlopen(Request(self.url, body, headers), timeout=30) as response:  # noqa: S310 — loopback
                 answer = orjson.loads(response.read())
-        except (OSError, ValueError) as error:
-            detail = error.read().decode()[:300] if hasattr(error, "read") else ""  # pyright: ignore[reportAttributeAccessIssue]
+        except HTTPError as error:
+            with error:
+                detail = error.read().decode()[:300]
             raise LoadError(f"{self.name}, {question.name}: {error} {detail}") from None
+        except (OSError, ValueError) as error:
+            raise LoadError(f"{self.name}, {question.name}: {error}") from None
         if "errors" in answer:
             raise LoadError(f"{self.name}, {question.name}: {answer['errors'][0].get('message')}")
         return answer["data"]
@@ -174,10 +177,10 @@ def wait_for(name: str, process: "subprocess.Popen[bytes]", port: int, log: Path
             raise LoadError(f"{name} did not start: {said or 'it said nothing'}")
         try:
             urlopen(f"http://127.0.0.1:{port}/graphql", timeout=2).close()
-        except URLError as error:
-            if hasattr(error, "code"):  # it answers, whatever it makes of an empty question
-                return
-            time.sleep(0.1)
+        except HTTPError as error:
+            # It answers, whatever it makes of an empty question.
+            error.close()
+            return
         except OSError:
             time.sleep(0.1)
         else:
