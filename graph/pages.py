@@ -72,11 +72,11 @@ class PageShape:
 
     @property
     def query(self) -> "PageShape":
-        return unfiltered(self) if self.listing.filter else self
+        return opened(self) if self.listing.filter else self
 
 
 @lru_cache(maxsize=1024)
-def unfiltered(shape: PageShape) -> PageShape:
+def opened(shape: PageShape) -> PageShape:
     """The shape of all pages of a query, whatever values they are filtered by."""
     return replace(shape, listing=shape.listing.query)
 
@@ -191,8 +191,8 @@ def layout_of(shape: PageShape) -> Layout:
     return layout(shape.listing.edge, shape.listing.direction, shape.order, shape.fields, shape.brings)
 
 
-async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
-    """Reads the pages of keys that share a query, in the keys' order."""
+def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]:
+    """The parameters with which the query of a shape reads the pages of keys."""
     rows = [
         {"i": i, "id": key.parent}
         | {f"a{j}": value for j, value in enumerate(key.after)}
@@ -200,9 +200,13 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
         | values_of(key.shape.listing.filter)
         for i, key in enumerate(keys)
     ]
-    own = parameters_of(shape.listing.filter)
-    parameters = {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip} | own
-    ((records,),) = await database.read(shape.lane, text_of(shape), parameters, deadline=deadline)
+    return {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip} | parameters_of(shape.listing.filter)
+
+
+async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
+    """Reads the pages of keys that share a query, in the keys' order."""
+    given = page_parameters(shape, keys)
+    ((records,),) = await database.read(shape.lane, text_of(shape), given, deadline=deadline)
     found: dict[int, list[list[Any]]] = dict(records)
     read = page_reader(shape.query)
     return [read(found[i]) for i in range(len(keys))]

@@ -38,8 +38,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 KEYS = "MATCH (a:Agent) RETURN a.key, a.id ORDER BY a.key"
 BODIES = 2000
 SEEDING_SECONDS = 1800
-# Fewer answers than these in a measurement say little, and so do fewer than these on each connection: what is answered
-# together comes in waves, and whether the last one is counted is luck.
+# Fewer answers in a measurement, or on each connection, say little: they come in waves, which its end cuts anywhere.
 FEW = 30
 FEW_EACH = 10
 # So many times as long is measured then.

@@ -7,7 +7,6 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import orjson
@@ -72,8 +71,6 @@ def ask(url: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
         with urlopen(Request(f"{url}/graphql", body, headers), timeout=60) as response:  # noqa: S310 — the user's own
             answer = orjson.loads(response.read())
     except (OSError, ValueError) as error:
-        if isinstance(error, HTTPError):
-            error.close()
         raise GeneratorError(f"{url} cannot be asked: {error}") from None
     if errors := answer.get("errors"):
         raise GeneratorError(f"{url} answers with an error: {errors[0].get('message')}")

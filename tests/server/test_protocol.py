@@ -10,6 +10,10 @@ from uvicorn.server import ServerState
 from server.protocol import Protocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+UPGRADE = REQUEST[:-2] + (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 class Noting(asyncio.Transport):
@@ -32,8 +36,17 @@ class Noting(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+        await receive()
+        return
     head = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
     match scope["path"]:
         case "/":
@@ -101,3 +114,13 @@ async def test_nothing_is_written_to_a_connection_that_is_gone(connection: tuple
     protocol.connection_lost(None)
     await asyncio.sleep(0.1)
     assert transport.writes == []
+
+
+async def test_a_socket_writes_each_message_by_itself(connection: tuple[Protocol, Noting]):
+    protocol, transport = connection
+    protocol.data_received(UPGRADE)
+    await asyncio.sleep(0.01)
+    assert transport.protocol.transport is transport
+    assert [each[:12] for each in transport.writes] == [b"HTTP/1.1 101", b"\x81\x05hello"]
+    transport.protocol.connection_lost(None)
+    await asyncio.sleep(0.01)

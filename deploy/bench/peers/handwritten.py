@@ -17,10 +17,10 @@ import orjson
 from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
 from graph.database import Database
 from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
-from graph.filters import Filter, compile_filter, values_of
+from graph.filters import Filter, compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
 from graph.model import Agent, Memory, Relationship
-from graph.pages import Listing, PageKey, PageShape, complete_order, layout_of, text_of
+from graph.pages import Listing, PageKey, PageShape, complete_order, layout_of, page_parameters, text_of
 from graph.rows import Fields, choose, chosen_columns
 from resolvers.coalescer import Coalescer
 
@@ -90,14 +90,7 @@ class Reads:
             ((rows,),) = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
             found: dict[Any, Any] = dict(rows)
             return [found.get(key.key) for key in keys]
-        named = [
-            {"i": i, "id": key.parent}
-            | {f"a{j}": v for j, v in enumerate(key.after)}
-            | values_of(key.shape.listing.filter)
-            for i, key in enumerate(keys)
-        ]
-        parameters = {"keys": named, "limit": shape.limit + 1, "skip": 0}
-        ((rows,),) = await self._database.read(shape.lane, text_of(shape), parameters)
+        ((rows,),) = await self._database.read(shape.lane, text_of(shape), page_parameters(shape, keys))
         found = dict(rows)
         return [found[i] for i in range(len(keys))]
 
