@@ -6,8 +6,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane, Word
+from resolvers.coalescer import Lane
 from resolvers.valkey import Redis, Script
+from resolvers.words import Word
 
 KEY = "ecs:bookmarks"
 # No follower is that far behind, in milliseconds.

@@ -16,7 +16,9 @@ OF_NO_KEY = (Unavailable, DeadlineExceeded)
 # So many are sent together however long it takes: so few are slow for other reasons.
 SMALL = 32
 # Keys that are worth sending by themselves while the same query runs for others.
-FEWEST = 32
+FEWEST = 12
+# Twice as many keys are divided, even those of a single request.
+MANY = 64
 # Seconds after which fewer of them are sent as well, because the other one is slow.
 PATIENCE = 0.03
 
@@ -27,7 +29,8 @@ class Coalescer:
     """Sends keys of one query together; while its queries run, whatever arrives rides the next.
 
     At most `in_flight` queries of a lane run at once, of at most `largest` keys each. What arrives in an idle moment is
-    sent in the same turn of the event loop, much of it in several queries, which the database answers side by side.
+    sent in the same turn of the event loop; what many requests ask for is divided, so that the database answers some
+    while the answers to others are made use of.
     A query belongs to no request, so that a cancelled request cancels no one else's. A key that waits is everybody's
     who asks for it; one that was sent is sent again, because what was written since must be seen.
     """
@@ -41,7 +44,12 @@ class Coalescer:
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
-        answers = [self._lane(key.shape.lane).add(key) for key in keys]
+        answers: list[asyncio.Future[Any]] = []
+        before: Shape | None = None
+        for key in keys:
+            shape = key.shape
+            answers.append(self._lane(shape.lane).add(key, more=shape is before))
+            before = shape
         await all_done(answers)
         return [answer.exception() or answer.result() for answer in answers]
 
@@ -57,18 +65,10 @@ class Coalescer:
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
 
-class Together:
-    """The shape of words: they are asked for together, whatever they are."""
+class Waiting(dict[Key, asyncio.Future[Any]]):
+    """The answers that are waited for, by their keys, and about how many requests there are that wait for them."""
 
-    lane = "words"
-
-
-class Word(str):
-    """A key that says all that there is to say."""
-
-    __slots__ = ()
-
-    shape = Together()
+    requests = 0
 
 
 class Lane:
@@ -101,17 +101,24 @@ class Lane:
         self._fewest = fewest
         self._touches = touches
         self._touched: set[str] = set()
-        self._waiting: dict[Shape, dict[Key, asyncio.Future[Any]]] = {}
+        self._waiting: dict[Shape, Waiting] = {}
         self._scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = closed
         self._running: dict[asyncio.Task[None], Shape] = {}
 
-    def add(self, key: Key) -> asyncio.Future[Any]:
-        """Lets a key wait for the next query; the future is everybody's who asks for it."""
+    def add(self, key: Key, *, more: bool = False) -> asyncio.Future[Any]:
+        """Lets a key wait for the next query; the future is everybody's who asks for it.
+
+        `more` says that the same request has just asked for another.
+        """
         loop = asyncio.get_running_loop()
         query = query_of(key.shape)
-        waiting = self._waiting.setdefault(query, {})
+        waiting = self._waiting.get(query)
+        if waiting is None:
+            waiting = self._waiting[query] = Waiting()
+        if not more:
+            waiting.requests += 1
         answer = waiting.get(key)
         if answer is None:
             answer = waiting[key] = loop.create_future()
@@ -164,20 +171,25 @@ class Lane:
 
     def _choose(self, fewest: int) -> tuple[Shape, dict[Key, asyncio.Future[Any]]] | None:
         """Takes what is to be sent next out of what waits, of the query whose turn it is."""
-        for query in list(self._waiting):
-            waiting = {key: answer for key, answer in self._waiting.pop(query).items() if not answer.done()}
-            enough = len(waiting) >= fewest or query not in self._running.values()
+        for query, waiting in list(self._waiting.items()):
+            for key in [key for key, answer in waiting.items() if answer.done()]:
+                del waiting[key]
+            size = len(waiting)
+            enough = size >= fewest or query not in self._running.values()
             batch = {key: waiting.pop(key) for key in self._take(waiting)} if enough else {}
+            # Whoever comes later goes behind others, who wait for another query.
+            del self._waiting[query]
             if waiting:
+                waiting.requests = -(-waiting.requests * len(waiting) // size)
                 self._waiting[query] = waiting
             if batch:
                 return query, batch
         return None
 
-    def _take(self, waiting: Collection[Key]) -> list[Key]:
-        """Chooses what comes first of what may be sent now: one query's share of it, but always something."""
-        queries = min(self._in_flight - len(self._running), len(waiting) // self._fewest) or 1
-        most = min(self._limit, -(-sum(map(self._weigh, waiting)) // queries))
+    def _take(self, waiting: Waiting) -> list[Key]:
+        """Chooses what comes first of what may be sent now: all or half of it, but always something."""
+        parts = min(2, self._in_flight, max(waiting.requests // self._fewest, len(waiting) // MANY)) or 1
+        most = min(self._limit, -(-sum(map(self._weigh, waiting)) // parts))
         taken, size = list[Key](), 0
         touched = self._touched.copy()
         for key in waiting:

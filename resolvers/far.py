@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from resolvers.coalescer import Lane, Word
+from resolvers.coalescer import Lane
 from resolvers.valkey import Redis
+from resolvers.words import Word
 
 LARGEST = 500
 # Answers on their way; what comes while so many wait is not kept.

@@ -16,8 +16,9 @@ import orjson
 from redis.exceptions import RedisError
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane, Word
+from resolvers.coalescer import Lane
 from resolvers.valkey import Redis, Script
+from resolvers.words import Word
 
 # All in one place of a Redis cluster: the entries, the number of the latest, and the closings that last.
 KEYS = ("ecs:{journal}:entries", "ecs:{journal}:state", "ecs:{journal}:closed")

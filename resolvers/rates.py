@@ -15,8 +15,9 @@ from typing import Any
 from redis.exceptions import ConnectionError as NotConnected
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane, Together
+from resolvers.coalescer import Lane
 from resolvers.valkey import Redis, Script
+from resolvers.words import Together
 
 # Seconds that Redis may take, and how often at most it is said that it refuses to count.
 PATIENCE = 0.25

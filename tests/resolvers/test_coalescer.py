@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
-from resolvers.coalescer import FEWEST, PATIENCE, Coalescer, Lane
+from resolvers.coalescer import FEWEST, MANY, PATIENCE, Coalescer, Lane
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,37 @@ async def test_nor_do_those_that_had_to_wait_for_room_first():
     assert [await within(task) for task in tasks] == [["slow"], ["other"], ["few"]]
 
 
-async def test_what_is_much_is_shared_out():
+async def test_what_many_requests_ask_for_is_divided():
     backend = Backend()
-    waiting = load(Coalescer(backend), *range(3 * FEWEST))
+    coalescer = Coalescer(backend)
+    tasks = [load(coalescer, name) for name in range(2 * FEWEST + 4)]
     await turn()
-    assert [len(batch) for batch in backend.batches] == [3 * FEWEST // 2] * 2
+    # The rest is too little to be divided again.
+    assert [len(batch) for batch in backend.batches] == [FEWEST + 2] * 2
     backend.gate.set()
-    assert await within(waiting) == list(range(3 * FEWEST))
+    assert [await within(task) for task in tasks] == [[name] for name in range(2 * FEWEST + 4)]
+
+
+async def test_what_one_request_asks_for_is_divided_when_it_is_much():
+    for size, batches in ((2 * MANY - 1, [2 * MANY - 1]), (2 * MANY, [MANY, MANY])):
+        backend = Backend()
+        waiting = load(Coalescer(backend), *range(size))
+        await turn()
+        assert [len(batch) for batch in backend.batches] == batches
+        backend.gate.set()
+        assert await within(waiting) == list(range(size))
+
+
+async def test_what_is_left_of_many_requests_counts_as_what_is_left_of_them():
+    backend = Backend()
+    coalescer = Coalescer(backend, in_flight=2, largest=MANY)
+    tasks = [load(coalescer, *range(MANY * name, MANY * name + MANY)) for name in range(4 * FEWEST)]
+    await turn()
+    (lane,) = coalescer._lanes.values()
+    (waiting,) = lane._waiting.values()
+    assert (len(waiting), waiting.requests) == ((4 * FEWEST - 2) * MANY, 4 * FEWEST - 2)
+    backend.gate.set()
+    assert [len(await within(task)) for task in tasks] == [MANY] * 4 * FEWEST
 
 
 async def test_a_key_that_was_sent_is_sent_again_so_that_later_writes_are_seen():
@@ -193,7 +217,7 @@ async def test_a_shape_does_not_wait_for_a_query_of_another():
 
 async def test_what_touches_the_same_is_sent_one_after_another_in_its_order():
     backend = Backend()
-    lane = Lane(backend, 2, 100, touches=lambda key: key.name, fewest=1)
+    lane = Lane(backend, 2, 100, touches=lambda key: key.name, fewest=2)
     first = asyncio.create_task(lane.load([Key("ab")]))
     await turn()
     # "bc" waits for "ab", "cd" for "bc", and nobody for "ef".
