@@ -18,6 +18,10 @@ class Direction(Enum):
     BOTH = "BOTH"
 
 
+# The fields of a relationship that tell who is at its other end, by the way it was followed.
+FAR_ENDS = {Direction.OUT: {"target_id"}, Direction.IN: {"source_id"}, Direction.BOTH: {"source_id", "target_id"}}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """How an edge's items are found.

@@ -20,7 +20,7 @@ NEVER = "datetime('0001-01-01T00:00:00Z')"
 
 
 @lru_cache(maxsize=1024)
-def page_text(
+def page_call(
     edge: Edge,
     direction: Direction,
     predicate: str,
@@ -32,11 +32,13 @@ def page_text(
     skip: bool,
     fields: Fields = None,
     brings: Lookup | None = None,
+    number: str = "",
 ) -> str:
-    """The query that reads pages in an order, each from `near` on (inclusive or not) to before `far`.
+    """The subquery that reads a page as `rows`, in an order, from `near` on (inclusive or not) to before `far`.
 
     Bounds are named by the letter of their values in the key: k.a0, k.a1 … or k.b0, k.b1 … Rows that `skip`
-    passes over are counted, not read. What the rows are is told by `layout`.
+    passes over are counted, not read. What the rows are is told by `layout`. Where a query has several pages, a
+    `number` follows the names that differ.
     """
     ways = edge.ways[direction]
     sorts = sorts_of(edge, order, indexed=bool(ways[0].label))
@@ -46,7 +48,7 @@ def page_text(
         conditions += beyond(sorts, near, inclusive=inclusive)
     if far:
         conditions += beyond([sort.reversed() for sort in sorts], far, inclusive=False)
-    cut = "SKIP $skip LIMIT $limit" if skip else "LIMIT $limit"
+    cut = "SKIP $skip LIMIT $limit" if skip else f"LIMIT $limit{number}"
     if not ways[0].label:
         inner, named = _sorted(edge, ways[0], sorts, conditions, cut)
         values = [named.get(each, each) for each in values]
@@ -57,7 +59,7 @@ def page_text(
         bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
         inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
     row = ", ".join(values)
-    return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN collect([{row}]) AS rows\n}}\nRETURN collect([k.i, rows])"
+    return f"CALL (k) {{\n{inner}\nRETURN collect([{row}]) AS rows{number}\n}}"
 
 
 @dataclass(frozen=True, slots=True)

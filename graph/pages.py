@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from graph.database import Database
 from graph.edges import Direction, Edge, Order
 from graph.filters import Filter, parameters_of, values_of, words_of
-from graph.listing import Layout, count_text, layout, opposite, page_text, summary_text
-from graph.lookups import Lookup, LookupKey
+from graph.listing import Layout, count_text, layout, opposite, page_call, summary_text
+from graph.lookups import Lookup
 from graph.rows import Fields, reader
 
 Values = tuple[Any, ...]
@@ -149,13 +149,6 @@ class FloatSummary:
     sum: float | None
 
 
-def brought_by(key: Any, answer: Any) -> list[tuple[LookupKey, Any]]:
-    """What the answer to a key brought along, each with the key that would have asked for it."""
-    if not isinstance(key, PageKey) or not isinstance(answer, Page) or not answer.brought or not key.shape.brings:
-        return []
-    return [(LookupKey(key.shape.brings, each.id), each) for each in answer.brought]
-
-
 def complete_order(edge: Edge, order: Sequence[Order]) -> tuple[Order, ...]:
     """Makes an order total: the edge's own where none is asked for, with the id to break ties."""
     chosen = list(order) or [edge.default]
@@ -172,9 +165,14 @@ def selection(listing: Listing) -> tuple[Edge, Direction, str]:
 
 def text_of(shape: PageShape) -> str:
     """The query that reads pages of a shape."""
+    return f"UNWIND $keys AS k\n{call_of(shape)}\nRETURN collect([k.i, rows])"
+
+
+def call_of(shape: PageShape, number: str = "") -> str:
+    """The subquery that reads a page of a shape for the key `k`; see `page_call`."""
     order = opposite(shape.order) if shape.backward else shape.order
     near, far = ("b", "a") if shape.backward else ("a", "b")
-    return page_text(
+    return page_call(
         *selection(shape.listing),
         order=order,
         near=near if (shape.before if shape.backward else shape.after) else None,
@@ -183,6 +181,7 @@ def text_of(shape: PageShape) -> str:
         skip=shape.skip > 0,
         fields=shape.fields,
         brings=shape.brings,
+        number=number,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from graph.database import Database
+from graph.eager import EagerLookup, fetch_eager
+from graph.edges import FAR_ENDS
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey, fetch_lookups, narrowed_lookup
 from graph.pages import (
     Listing,
@@ -68,12 +70,18 @@ def narrow(keys: Sequence[Key], names: frozenset[str]) -> list[Key]:
 
 def narrow_shape(shape: Shape, names: frozenset[str]) -> Shape:
     if isinstance(shape, PageShape):
-        edge = shape.listing.edge
-        brings = narrow_lookup(AGENT_BY_ID, names) if edge.far and FAR in names else None
-        return narrowed_page(shape, choose(edge.row, names), brings)
+        return narrow_page(shape, names)
     if isinstance(shape, Lookup):
         return narrow_lookup(shape, names)
     return shape
+
+
+def narrow_page(shape: PageShape, names: frozenset[str]) -> PageShape:
+    edge, brings = shape.listing.edge, None
+    if edge.far and FAR in names:
+        brings = narrow_lookup(AGENT_BY_ID, names)
+        names |= FAR_ENDS[shape.listing.direction]
+    return narrowed_page(shape, choose(edge.row, names), brings)
 
 
 def narrow_lookup(lookup: Lookup, names: frozenset[str]) -> Lookup:
@@ -85,6 +93,7 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     Listing: fetch_counts,
     SummaryShape: fetch_summaries,
     Lookup: fetch_lookups,
+    EagerLookup: fetch_eager,
     MemorySearch: fetch_found,
     MemoryTally: fetch_tallies,
     KnowledgeSearch: fetch_knowledge,

@@ -25,10 +25,6 @@ EXPRESSIONS: dict[tuple[type, str], str] = {
 }
 
 
-# Fields that are always read: ids and keys of objects, and of those that they belong to, and what stands for an id.
-IDENTIFYING = {"id", "key", "agent_id", "source_id", "target_id", "topic_name"}
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One stored value. `field` is the row's field that holds it; `type` is its Python type without `| None`."""
@@ -90,9 +86,9 @@ def column(row: type, property_name: str) -> Column | None:
 
 @lru_cache(maxsize=1024)
 def choose(row: type, names: frozenset[str]) -> Fields:
-    """Chooses the fields of these names, and those that say which object it is or what belongs to it."""
+    """Chooses the fields of these names, and the id."""
     own = [item.name for item in fields(row)]
-    chosen = tuple(name for name in own if name in names or name in IDENTIFYING)
+    chosen = tuple(name for name in own if name in names or name == "id")
     return None if len(chosen) == len(own) else chosen
 
 

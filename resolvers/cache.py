@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
+from graph.eager import Eager, EagerKey, brought_by
 from graph.errors import Unavailable
-from graph.pages import Page, brought_by
+from graph.pages import Page
 from graph.reads import Key
 from resolvers.epoch import Epoch
 from resolvers.far import Far
@@ -47,7 +48,9 @@ def keeps(key: Key, answer: Any) -> bool:
 
 
 def alone(answer: Any) -> Any:
-    """A page without what it brought along, which changes for reasons of its own; anything else as it is."""
+    """An answer without what it brought along, which changes for reasons of its own."""
+    if isinstance(answer, Eager):
+        return answer.row
     if isinstance(answer, Page) and answer.brought:
         return Page(answer.items, answer.positions, answer.more)
     return answer
@@ -154,27 +157,31 @@ class Moment:
         return self._era is not None and self._identity == self._journal.identity
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
-        """Answers keys in their order, each with a value or with the exception that befell it."""
+        """Answers keys in their order, each with a value or with the exception that befell it.
+
+        Whoever is kept comes without the lists that were to be loaded eagerly: they may be kept, too.
+        """
         cache = self._cache
         if not await self._begin():
             self._whole = False
             cache.counts.passed += len(keys)
             return await cache.source.load_many(keys)
-        answers, missing, tags = self._find_rows(keys)
+        plain = [key.plain if isinstance(key, EagerKey) else key for key in keys]
+        answers, missing, tags = self._find_rows(plain)
         if missing:
             found = await cache.source.load_many([keys[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
                 answers[place] = answer
-            self._keep_rows([(keys[place], tags[place], alone(answers[place])) for place in missing])
+            self._keep_rows([(plain[place], tags[place], alone(answers[place])) for place in missing])
             self._take_brought([keys[place] for place in missing], found)
         return answers
 
     def _take_brought(self, keys: Sequence[Key], answers: Sequence[Any]) -> None:
-        """Treats what pages brought along as if it had been asked for."""
+        """Treats what answers brought along as if it had been asked for."""
         if brought := dict(chain.from_iterable(map(brought_by, keys, answers))):
             found = list(brought)
             _, missing, tags = self._find_rows(found)
-            self._keep_rows([(found[place], tags[place], brought[found[place]]) for place in missing])
+            self._keep_rows([(found[place], tags[place], alone(brought[found[place]])) for place in missing])
 
     def _find_rows(self, keys: Sequence[Key]) -> tuple[list[Any], list[int], list[str | None]]:
         """Gives what is kept near for each key, the places of the keys for which nothing is, and the keys' tags."""

@@ -50,8 +50,8 @@ class Loaders:
 
     async def finish(self, reading: Reading) -> Any:
         """Gives the value that a step reads for its only object. Raises the exception that befell it."""
-        keys = next(reading)
         try:
+            keys = next(reading)
             while True:
                 loading = [self._load(key) for key in keys]
                 if loading:

@@ -7,6 +7,9 @@ from typing import Any
 
 Answer = dict[str, Any]
 
+# The name under which a connection's fields ask for its page.
+PAGE = "page"
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -42,7 +45,8 @@ class Child:
     `bind` makes the step from the operation's variables, or raises; at the root of a mutation it makes what is to be
     done with the request's context, which leads to what it gives. `selection` says what is answered of the objects;
     where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
-    rows are read for, None for all.
+    rows are read for, None for all. `lists` are the children of what is asked for at the root that may lead to lists
+    whose pages are read.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Child:
     selection: "Selection | None" = None
     selections: "Mapping[type, Selection] | None" = None
     names: frozenset[str] | None = None
+    lists: "Sequence[Child]" = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,9 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, cast
 
+from graph.eager import Eager
 from graph.reads import Key, narrow
+from resolvers.ahead import look_ahead
 from resolvers.context import Context
 from resolvers.failures import Told, settle
 from resolvers.loaders import Loaders, Reading, Values
@@ -31,6 +33,8 @@ class Run:
         # Where the answer to each key lies.
         self._places: dict[Key, int] = {}
         self._answers: Values = []
+        # Steps that were bound before their turn.
+        self._steps: dict[Child, Any] = {}
         self._waiting: list[tuple[Batch, Child, Sequence[Any], Reading, Sequence[Key]]] = []
         self._failures: list[Failure] = []
 
@@ -89,8 +93,19 @@ class Run:
                 self._answers += await self._loaders.load_many(missing)
             except Exception as error:
                 self._answers += [error] * len(missing)
+            self._take_eager(known)
         answers = self._answers
         return [answers[place] for place in places]
+
+    def _take_eager(self, start: int) -> None:
+        """Treats what was loaded eagerly as if it had been asked for."""
+        index, answers = self._places, self._answers
+        for place in range(start, len(answers)):
+            if isinstance(answer := answers[place], Eager):
+                answers[place] = answer.row
+                for key, page in answer.pages.items():
+                    if index.setdefault(key, len(answers)) == len(answers):
+                        answers.append(page)
 
     async def _load_singly(self, keys: Sequence[Key], error: TypeError) -> Values:
         """Answers keys of which some cannot be hashed."""
@@ -125,17 +140,32 @@ class Run:
 
     def _start(self, batch: Batch, child: Child, objects: Sequence[Any]) -> None:
         try:
-            values: Values | Reading = child.bind(self._variables)(objects)
-            if not isinstance(values, list):
-                self._wait(batch, child, objects, values, next(values))
+            step = self._steps.get(child) or child.bind(self._variables)
+            found: Values | Reading = step(objects)
+            if not isinstance(found, list):
+                self._wait(batch, child, objects, found, next(found))
                 return
+            values = found
+        except StopIteration as end:
+            # There was nothing to read.
+            values = end.value
         except Exception as error:
             values = [error] * len(objects)
         self._fill(batch, child, values)
 
     def _wait(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, keys: Sequence[Key]) -> None:
         wanted = keys if child.names is None else narrow(keys, child.names)
+        if child.lists:
+            wanted = look_ahead(wanted, child.lists, self._bind_early)
         self._waiting.append((batch, child, objects, reading, wanted))
+
+    def _bind_early(self, child: Child) -> Any:
+        """Binds a step before its turn; None if that fails, which is told when it is."""
+        try:
+            step = self._steps[child] = child.bind(self._variables)
+        except Exception:
+            return None
+        return step
 
     def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
         try:

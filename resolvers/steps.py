@@ -66,9 +66,18 @@ def find_all(keys: Sequence[Key | Exception]) -> Step:
     return step
 
 
-def open_lists(request: ListRequest, parent: Callable[[Any], str | None]) -> Step:
-    """Opens a list from each object; nothing is read yet."""
-    return derive(lambda each: request.open(parent(each)))
+class OpenLists:
+    """Opens a list from each object, which `parent` names; nothing is read yet."""
+
+    def __init__(self, request: ListRequest, parent: Callable[[Any], str | None]) -> None:
+        self.request = request
+        self._parent = parent
+
+    def __call__(self, objects: Sequence[Any]) -> Values:
+        return [attempt(self._open, each) for each in objects]
+
+    def _open(self, object: Any) -> Connection:
+        return self.request.open(self._parent(object))
 
 
 def read_lists(request: ListRequest) -> Step:

@@ -31,7 +31,7 @@ from graphql.execution.values import VariableValues, coerce_argument
 from strawberry.types.field import StrawberryField
 
 from resolvers.columns import generate
-from resolvers.plan import Child, Leaf, Selection, Shape
+from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.field import ATTRIBUTE, BIND, READS
 from schema.inputs import tree_reader
@@ -76,7 +76,7 @@ class Field:
 
     @property
     def reads(self) -> set[str]:
-        """What of its object it needs, besides ids."""
+        """What of its object it needs, besides its id."""
         return {*(self.attribute or "").split("."), *self.declared.metadata.get(READS, ())}
 
     @property
@@ -178,8 +178,11 @@ class Compiler:
         child = Child(*common, None, (lambda _: step) if step else self._bound(field))
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
-            if field.owner is self._core.query_type or field.shows in self._rows:
+            at_root = field.owner is self._core.query_type
+            if at_root or field.shows in self._rows:
                 name_fields(child, child.selection.names)
+            if at_root:
+                child.lists = [each for each in child.selection.children if reads_page(each)]
         else:
             child.selections = self._alternatives(kind, field, depth)
         return child
@@ -240,6 +243,10 @@ def name_fields(child: Child, names: frozenset[str]) -> None:
     for each in child.selection.children if child.selection else ():
         if each.names is None and not each.selections:
             name_fields(each, names)
+
+
+def reads_page(child: Child) -> bool:
+    return child.selection is not None and PAGE in child.selection.names
 
 
 def shape_of(type: Any) -> tuple[Shape, Any]:

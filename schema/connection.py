@@ -15,6 +15,7 @@ from graph.edges import Edge
 from resolvers import steps
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_list
 from resolvers.loaders import Step
+from resolvers.plan import PAGE
 from resolvers.steps import in_memory
 from schema.field import answered, stepped
 from schema.inputs import Direction, to_orders
@@ -25,16 +26,24 @@ T = TypeVar("T")
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
     has_next_page: bool = stepped(
-        in_memory(attrgetter("goes_on"), steps.has_next_page), "Whether the list goes on after the page."
+        in_memory(attrgetter("goes_on"), steps.has_next_page),
+        "Whether the list goes on after the page.",
+        reads=[PAGE],
     )
     has_previous_page: bool = stepped(
-        in_memory(attrgetter("has_before"), steps.has_previous_page), "Whether the list has anything before the page."
+        in_memory(attrgetter("has_before"), steps.has_previous_page),
+        "Whether the list has anything before the page.",
+        reads=[PAGE],
     )
     start_cursor: str | None = stepped(
-        in_memory(attrgetter("start_cursor"), steps.start_cursor), "The cursor of the page's first edge."
+        in_memory(attrgetter("start_cursor"), steps.start_cursor),
+        "The cursor of the page's first edge.",
+        reads=[PAGE],
     )
     end_cursor: str | None = stepped(
-        in_memory(attrgetter("end_cursor"), steps.end_cursor), "The cursor of the page's last edge."
+        in_memory(attrgetter("end_cursor"), steps.end_cursor),
+        "The cursor of the page's last edge.",
+        reads=[PAGE],
     )
 
 
@@ -46,8 +55,8 @@ class ListEdge(Generic[T]):
 
 @strawberry.type(name="Connection", description="A page of a list.")
 class ListConnection(Generic[T]):
-    edges: list[ListEdge[T]] = stepped(steps.page_edges, "The page's items, each with its cursor.")
-    nodes: list[T] = stepped(steps.page_nodes, "The page's items.")
+    edges: list[ListEdge[T]] = stepped(steps.page_edges, "The page's items, each with its cursor.", reads=[PAGE])
+    nodes: list[T] = stepped(steps.page_nodes, "The page's items.", reads=[PAGE])
     page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.")
     total_count: int = stepped(steps.total_count, "How many items the whole list has.")
 
@@ -99,7 +108,7 @@ def connection(
             filter=starting(prefix, given.get("prefix")) or given.get("filter"),
             order=to_orders(given.get("order_by")),
         )
-        return steps.open_lists(request, lambda each: getattr(each, parent, None))
+        return steps.OpenLists(request, lambda each: getattr(each, parent, None))
 
     parameters = [
         parameter("first", int | None, f"How many from the start; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most."),

@@ -29,7 +29,7 @@ def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
     """A field that is answered by the step that `bind` makes of its arguments.
 
     What `bind` takes are the field's arguments; those that a client leaves out are not passed. `reads` are the
-    attributes, other than ids, that the step needs of its objects.
+    attributes, other than its id, that the step needs of its objects.
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:

@@ -1,18 +1,14 @@
 """Interactions: what agents did toward each other."""
 
 from datetime import datetime
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import model
-from graph.lookups import AGENT_BY_ID
-from resolvers.steps import look_up
 from schema.connection import ListConnection
-from schema.field import stepped
 from schema.inputs import DateTimeFilter, FloatFilter, StringFilter, absent
-from schema.node import Node
+from schema.node import Node, agent_named
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
@@ -26,8 +22,8 @@ RelationshipType = Annotated["Relationship", strawberry.lazy("schema.relationshi
 
 @view(model.Interaction)
 class Interaction(Node):
-    source: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("source_id")), "Who started it.")
-    target: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("target_id")), "Toward whom it went.")
+    source: AgentType = agent_named("source_id", "Who started it.")
+    target: AgentType = agent_named("target_id", "Toward whom it went.")
 
 
 InteractionConnection = ListConnection[Interaction]

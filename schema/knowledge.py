@@ -1,17 +1,15 @@
 """Knowledge: what agents know, by topic."""
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import model
-from graph.lookups import AGENT_BY_ID
-from resolvers.steps import derive, look_up
+from resolvers.steps import derive
 from schema.connection import ListConnection
 from schema.field import stepped
 from schema.inputs import FloatFilter, SortDirection, StringFilter, absent
-from schema.node import Node
+from schema.node import Node, agent_named
 from schema.topic import Topic
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
@@ -28,8 +26,8 @@ def topic_of(knowledge: model.Knowledge) -> model.Topic:
 
 @view(model.Knowledge)
 class Knowledge(Node):
-    topic: Topic = stepped(derive(topic_of), "What it is about.")
-    agent: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("agent_id")), "Who knows it.")
+    topic: Topic = stepped(derive(topic_of), "What it is about.", reads=["topic_name"])
+    agent: AgentType = agent_named("agent_id", "Who knows it.")
 
 
 KnowledgeConnection = ListConnection[Knowledge]

@@ -1,19 +1,17 @@
 """Memories: what agents remember."""
 
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import edges, model
-from graph.lookups import AGENT_BY_ID
 from resolvers.connections import LARGEST_SIZE, Window, request_list
-from resolvers.steps import look_up, read_lists
+from resolvers.steps import read_lists
 from schema.connection import Aggregate, FloatSummary, ListConnection, aggregate, summary
 from schema.field import stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
-from schema.node import Node
+from schema.node import Node, agent_named
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
@@ -26,7 +24,7 @@ AgentType = Annotated["Agent", strawberry.lazy("schema.agent")]
 
 @view(model.Memory)
 class Memory(Node):
-    agent: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("agent_id")), "Whose memory it is.")
+    agent: AgentType = agent_named("agent_id", "Whose memory it is.")
     about: list[AgentType] = stepped(
         read_lists(request_list(edges.ABOUT, window=Window(LARGEST_SIZE))),
         f"The agents it is about, by key, {LARGEST_SIZE} at most.",

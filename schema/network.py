@@ -134,4 +134,4 @@ class AgentNetwork:
         "acquaintance in common. "
         "(L. A. Adamic, E. Adar, Social Networks 25, 2003; weighted after T. Murata, S. Moriyasu, WI 2007)",
     )
-    path_to: Path | None = answered(find_path, PATH)
+    path_to: Path | None = answered(find_path, PATH, reads=["key"])

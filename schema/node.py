@@ -1,5 +1,8 @@
 """Relay's Node: whatever has an id that finds it again."""
 
+from operator import attrgetter
+from typing import Any
+
 import strawberry
 
 from graph.lookups import (
@@ -10,6 +13,8 @@ from graph.lookups import (
     RELATIONSHIP_BY_ID,
     Lookup,
 )
+from resolvers.steps import look_up
+from schema.field import stepped
 
 LOOKUPS: dict[str, Lookup] = {
     "Agent": AGENT_BY_ID,
@@ -23,3 +28,8 @@ LOOKUPS: dict[str, Lookup] = {
 @strawberry.interface(description="An object with a global id; `node(id:)` finds it again.")
 class Node:
     id: strawberry.ID = strawberry.field(description="The global id, opaque and stable.")
+
+
+def agent_named(attribute: str, description: str) -> Any:
+    """A field that leads to the agent whose id an attribute holds."""
+    return stepped(look_up(AGENT_BY_ID, attrgetter(attribute)), description, reads=[attribute])

@@ -1,20 +1,19 @@
 """Relationships: how agents feel about each other."""
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from graph import model
 from graph.edges import Direction as EdgeDirection
-from graph.lookups import AGENT_BY_ID
 from graph.reads import FAR
 from resolvers.connections import Connection
-from resolvers.steps import look_up, other_agent, other_agents, page_edges, same, total_count
+from resolvers.plan import PAGE
+from resolvers.steps import other_agent, other_agents, page_edges, same, total_count
 from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summary
 from schema.field import held, stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
-from schema.node import Node
+from schema.node import Node, agent_named
 from schema.view import view
 from schema.writing import MutationInput, MutationPayload, draft
 
@@ -27,8 +26,8 @@ AgentFilterType = Annotated["AgentFilter", strawberry.lazy("schema.agent")]
 
 @view(model.Relationship)
 class Relationship(Node):
-    source: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("source_id")), "The agent who feels.")
-    target: AgentType = stepped(look_up(AGENT_BY_ID, attrgetter("target_id")), "The agent who is felt about.")
+    source: AgentType = agent_named("source_id", "The agent who feels.")
+    target: AgentType = agent_named("target_id", "The agent who is felt about.")
 
 
 def other_end(connection: Connection, relationship: model.Relationship) -> str:
@@ -60,8 +59,8 @@ class RelationshipAggregate(Aggregate):
 
 @strawberry.type(description="A page of relationships.")
 class RelationshipConnection:
-    edges: list[RelationshipEdge] = stepped(page_edges, "The page's relationships, each with its cursor.")
-    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.", reads=[FAR])
+    edges: list[RelationshipEdge] = stepped(page_edges, "The page's relationships, each with its cursor.", reads=[PAGE])
+    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.", reads=[PAGE, FAR])
     page_info: PageInfo = stepped(same, "Where the page lies in the list.")
     total_count: int = stepped(total_count, "How many relationships the whole list has.")
     aggregate: RelationshipAggregate = aggregate()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from graph.eager import Eager, EagerKey, brought_by
 from graph.errors import DeadlineExceeded, Internal, Unavailable
-from graph.pages import FloatSummary, Page, brought_by
+from graph.pages import FloatSummary, Page
 from graph.reads import Key
 from resolvers.coalescer import Coalescer
 
@@ -28,7 +29,9 @@ class FaultyCoalescer(Coalescer):
 
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         if missing := [key for key in keys if key not in self._known]:
-            self._known.update(zip(missing, await self._real.load_many(missing), strict=True))
+            for key, answer in zip(missing, await self._real.load_many(missing), strict=True):
+                # Whoever asked at the same time may have been faster.
+                self._known.setdefault(key, answer)
         return [self._spoil(key, self._known[key]) for key in keys]
 
     def _hits(self, *what: Any) -> int:
@@ -39,6 +42,12 @@ class FaultyCoalescer(Coalescer):
     def _spoil(self, key: Any, answer: Any) -> Any:
         if isinstance(answer, Exception):
             return answer
+        if isinstance(key, EagerKey):
+            # The same befalls it as what would have been asked for singly.
+            found = self._spoil(key.plain, answer and answer.row)
+            if answer is None or isinstance(found, Exception):
+                return found
+            return Eager(found, {asked: self._spoil(asked, page) for asked, page in answer.pages.items()})
         name = name_of(key)
         if hit := self._hits("key", name):
             return ERRORS[hit % len(ERRORS)]

@@ -203,13 +203,17 @@ async def test_paths(read: Read, graph: nx.DiGraph, weighting: str):
 
 async def test_paths_that_are_not_there(read: Read, ask: Ask):
     for weighting in ("HOPS", "STRENGTH"):
-        query = f"""{{ society {{
+        query = f"""{{ agent(key: "javert") {{ network {{
+          pathTo(key: "javert", weighting: {weighting}) {{ hops cost agents {{ key }} }} }} }}
+        society {{
           nobody: path(from: "javert", to: "nobody", weighting: {weighting}) {{ hops }}
           from: path(from: "nobody", to: "javert", weighting: {weighting}) {{ hops }}
           far: path(from: "napoleon", to: "mme_hucheloup", weighting: {weighting}, maxHops: 1) {{ hops }}
           self: path(from: "javert", to: "javert", weighting: {weighting}) {{ hops cost agents {{ key }} }} }} }}"""
         own = {"hops": 0, "cost": 0.0, "agents": [{"key": "javert"}]}
-        assert (await read(query))["society"] == {"nobody": None, "from": None, "far": None, "self": own}
+        found = await read(query)
+        assert found["society"] == {"nobody": None, "from": None, "far": None, "self": own}
+        assert found["agent"]["network"]["pathTo"] == own
     answer = await ask('{ society { path(from: "javert", to: "fantine", maxHops: 11) { hops } } }')
     assert "maxHops: must lie between 1 and 10" in answer["errors"][0]["message"]
 

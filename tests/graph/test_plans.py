@@ -11,6 +11,7 @@ import pytest
 
 from graph import advance, figures, neighbourhood, paths, prefixes, search
 from graph.database import Database
+from graph.eager import EagerLookup, eager_text
 from graph.edges import (
     AGENTS,
     EDGES,
@@ -27,7 +28,7 @@ from graph.edges import (
 from graph.filters import compile_filter
 from graph.ingest.embeddings import FILL, LACKING
 from graph.listing import count_text, summary_text
-from graph.lookups import LOOKUPS, Lookup
+from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, LOOKUPS, Lookup
 from graph.migrations import DONE, MENTION, UNMENTIONED
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
 from graph.questions import Question
@@ -184,6 +185,23 @@ async def test_lookups(planned: Database, lookup: Lookup):
     plan = await planned.explain(lookup.text, PARAMETERS)
     refuse_scans(plan)
     assert any("UniqueIndexSeek" in name for name in names(plan))
+
+
+@pytest.mark.parametrize("lookup", [AGENT_BY_KEY, AGENT_BY_ID], ids=lambda lookup: lookup.name)
+async def test_eager_lookups(planned: Database, lookup: Lookup):
+    lists = [(edge, direction) for edge in (REMEMBERS, LEARNED, INTERACTIONS, RELATES_TO) for direction in edge.ways]
+    for backward in (False, True):
+        pages = [
+            PageShape(Listing(*each), order, 20, backward=backward)
+            for each in lists
+            for order in list(orders_of(each[0]))[:2]
+        ]
+        for page in pages:
+            plan = await planned.explain(eager_text(EagerLookup(lookup, (page,))), PARAMETERS | {"limit0": 21})
+            refuse_scans(plan)
+            refuse_sorts(plan, page.listing.edge, page.listing.direction, page.order)
+        limits = {f"limit{number}": 21 for number in range(len(pages))}
+        refuse_scans(await planned.explain(eager_text(EagerLookup(lookup, tuple(pages))), PARAMETERS | limits))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from graph import edges
 from graph.database import Database
+from graph.eager import Eager, EagerKey, eager_lookup
 from graph.edges import RELATES_TO, REMEMBERS, Direction
 from graph.epoch import forget_everywhere
 from graph.errors import SocietyError, Unavailable
@@ -24,6 +26,7 @@ from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
 from graph.writes.change import Change
 from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories
+from graph.writes.relationships import SetRelationship
 from resolvers import closing
 from resolvers.coalescer import Coalescer
 from resolvers.connections import connect
@@ -37,6 +40,17 @@ NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 def agent(number: int = 0) -> LookupKey:
     return LookupKey(AGENT_BY_ID, f"Agent:{number}")
+
+
+def by_key(number: int = 0) -> LookupKey:
+    return LookupKey(AGENT_BY_KEY, f"a{number}")
+
+
+def with_lists(number: int = 0) -> EagerKey:
+    """Asks for an agent together with memories and relationships."""
+    closest = connect(Loaders(Coalescer(None)), RELATES_TO, parent="").key  # pyright: ignore
+    pages = (memories(number).shape, replace(closest.shape, brings=AGENT_BY_ID))
+    return EagerKey(eager_lookup(AGENT_BY_KEY, pages), f"a{number}")
 
 
 def memories(number: int = 0, **arguments: Any) -> Key:
@@ -69,13 +83,12 @@ def test_what_was_asked_for_is_forgotten_in_the_end():
 
 async def test_what_was_read_is_found_near(workers: list[Worker]):
     one, _ = workers
-    by_key = LookupKey(AGENT_BY_KEY, "a0")
-    first = await one.get(by_key)
+    first = await one.get(by_key())
     assert (one.cache.counts.missed, one.cache.counts.near) == (1, 0)
-    assert await one.get(by_key) is first
+    assert await one.get(by_key()) is first
     assert one.cache.counts.near == 1
     one.cache.near.clear()
-    assert await one.get(by_key) == first
+    assert await one.get(by_key()) == first
     assert one.cache.counts.missed == 2
 
 
@@ -87,7 +100,7 @@ async def test_a_write_changes_what_both_read_and_leaves_the_rest(workers: list[
     await one.writes.commit(rename(0, "1"))
     for each in workers:
         assert (await each.get(agent())).name == "1"
-        assert (await each.get(LookupKey(AGENT_BY_KEY, "a0"))).name == "1"
+        assert (await each.get(by_key())).name == "1"
         near = each.cache.counts.near
         assert (await each.get(memories())).items == []
         assert each.cache.counts.near == near + 1, "its memories are what they were"
@@ -97,6 +110,36 @@ async def test_a_write_changes_what_both_read_and_leaves_the_rest(workers: list[
     await one.writes.commit(ForgetMemories.read({"ids": [result["memories"][0].id]}, NOW))
     for each in workers:
         assert (await each.get(memories())).items == []
+
+
+async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: list[Worker]):
+    one, other = workers
+    tie = SetRelationship.read({"source": "a0", "target": "a1", "strength": 0.5}, NOW)
+    await one.writes.commit(tie)
+    for each in workers:
+        found = await each.get(with_lists())
+        remembered, ties = found.pages.values()
+        assert (found.row.name, remembered.items, ties.items[0].strength) == ("0", [], 0.5)
+        assert [far.id for far in ties.brought] == ["Agent:1"]
+        missed = each.cache.counts.missed
+        assert missed == 4, "the agent, the lists and the one at the other end"
+        # Who is kept comes without lists, which are kept by themselves, as is who came with one of them.
+        assert await each.get(with_lists()) is found.row
+        assert await each.get(by_key()) is found.row
+        assert [await each.get(key) for key in found.pages] == [remembered, replace(ties, brought=None)]
+        assert await each.get(LookupKey(AGENT_BY_ID, "Agent:1")) == ties.brought[0]
+        assert each.cache.counts.missed == missed
+    await other.writes.commit(remember())
+    await other.writes.commit(rename(1, "1"))
+    for each in workers:
+        missed = each.cache.counts.missed
+        assert await each.get(with_lists()) is not None
+        assert each.cache.counts.missed == missed, "the agent is who it was"
+        assert len((await each.get(memories())).items) == 1
+        assert (await each.get(LookupKey(AGENT_BY_ID, "Agent:1"))).name == "1"
+        assert each.cache.counts.missed == missed + 2
+    await one.writes.commit(DeleteAgents.read({"keys": ["a0"]}, NOW))
+    assert [await each.get(with_lists()) for each in workers] == [None, None]
 
 
 async def test_who_is_deleted_is_gone_for_those_tied_to_them_as_well(migrated: Database, workers: list[Worker]):
@@ -235,11 +278,12 @@ class Check:
         while not self.over:
             number = random.randrange(AGENTS)
             floor = self.acknowledged[number]
-            key = agent(number) if random.random() < 0.5 else LookupKey(AGENT_BY_KEY, f"a{number}")
+            key = random.choice([agent, by_key, with_lists])(number)
             try:
                 found = await random.choice(self.workers).get(key)
             except SocietyError:
                 continue
+            found = found.row if isinstance(found, Eager) else found
             assert int(found.name) >= floor, f"agent {number} was {floor} already"
             self.reads += 1
             await asyncio.sleep(random.random() * 0.002)

@@ -10,6 +10,8 @@ import strawberry
 from graphql import GraphQLInterfaceType, get_named_type, is_leaf_type, is_required_argument
 
 from graph.database import Database
+from graph.eager import EagerLookup
+from graph.pages import PageShape
 from graph.reads import Key, fetch
 from resolvers.coalescer import Coalescer
 from resolvers.context import Context
@@ -89,37 +91,42 @@ async def test_what_steps_need_at_a_moment_is_asked_for_together(schema: Schema,
     answer = await run(schema, recording, PROFILE, key="agent_0", first=3)
     assert "errors" not in answer.payload
     assert answer.payload["data"]["agent"]["relationships"]["edges"]
-    # The agents at the other ends come with the relationships.
-    assert recording.asked == [["Agent.key"], ["RELATES_TO", "REMEMBERS"]]
+    # The lists come with the agent, and the agents at the other ends with the relationships.
+    assert recording.asked == [["Agent.key and lists"]]
     assert not planner_of(schema).fallbacks
 
 
 async def test_the_same_is_asked_for_once(schema: Schema, recording: Recording):
-    text = (
-        '{ a: agent(key: "agent_0") { name } b: agent(key: "agent_0") { name memories { totalCount nodes { id } } } }'
-    )
+    text = """{
+      a: agent(key: "agent_0") { name memories { totalCount } }
+      b: agent(key: "agent_0") { name memories { totalCount } all: memories(first: 9) { totalCount nodes { id } } } }"""
     await run(schema, recording, text)
-    assert recording.asked == [["Agent.key"], ["REMEMBERS", "REMEMBERS.count"]]
+    assert recording.asked == [["Agent.key", "Agent.key and lists"], ["REMEMBERS.count"]]
 
 
 async def test_only_what_is_selected_is_read(schema: Schema, recording: Recording):
     await run(schema, recording, PROFILE, key="agent_0", first=3)
     await run(schema, recording, "{ topics(first: 1) { nodes { knownBy { totalCount nodes { persona { age } } } } } }")
-    read = {shape.lane: set(shape.fields or ()) for shape in recording.shapes if hasattr(shape, "fields")}
-    assert read["Agent.key"] == {"id", "key", "name", "social_energy"}
-    assert read["REMEMBERS"] == {"id", "agent_id", "content", "importance"}
-    assert read["RELATES_TO"] == {"id", "source_id", "target_id", "strength"}
-    (relationships,) = [shape for shape in recording.shapes if shape.lane == "RELATES_TO"]
-    assert set(relationships.brings.fields) == {"id", "key", "name"}
-    assert read["KNOWN_BY"] == {"id", "key", "persona"}
+    (profile,) = [shape for shape in recording.shapes if isinstance(shape, EagerLookup)]
+    assert set(profile.lookup.fields or ()) == {"id", "name", "social_energy"}
+    pages = {page.lane: page for page in profile.pages}
+    assert set(pages["REMEMBERS"].fields or ()) == {"id", "content", "importance"}
+    relationships = pages["RELATES_TO"]
+    # Whose they are is kept beside those whose they are.
+    assert set(relationships.fields or ()) == {"id", "target_id", "strength"}
+    assert relationships.brings
+    assert set(relationships.brings.fields or ()) == {"id", "name"}
+    (known,) = [shape for shape in recording.shapes if shape.lane == "KNOWN_BY" and isinstance(shape, PageShape)]
+    assert set(known.fields or ()) == {"id", "persona"}
 
 
 async def test_what_is_known_is_not_asked_for_again(schema: Schema, recording: Recording):
     text = (
-        '{ agent(key: "agent_0") { memories(first: 1) { nodes { agent { memories(first: 1) { nodes { id } } } } } } }'
+        '{ agent(key: "agent_0") { memories(first: 1) { nodes { agent { '
+        "memories(first: 1) { nodes { agent { id } } } } } } } }"
     )
     await run(schema, recording, text)
-    assert recording.asked == [["Agent.key"], ["REMEMBERS"], ["Agent.id"]]
+    assert recording.asked == [["Agent.key and lists"], ["Agent.id"]]
 
 
 async def test_plans_are_kept_for_all_variables_but_those_that_decide_what_is_selected(

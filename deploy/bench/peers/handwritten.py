@@ -16,6 +16,7 @@ import orjson
 
 from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
 from graph.database import Database
+from graph.eager import EagerKey, EagerLookup, eager_lookup, eager_parameters, eager_text
 from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
 from graph.filters import Filter, compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
@@ -51,6 +52,8 @@ def memories(limit: int) -> PageShape:
 RELATIONSHIPS = replace(
     shape(RELATES_TO, 10, Order(property="strength", descending=True)), brings=narrowed_lookup(AGENT_BY_ID, FRIEND)
 )
+PROFILE = eager_lookup(BY_KEY, (memories(20), RELATIONSHIPS))
+FRIENDS = eager_lookup(BY_KEY, (RELATIONSHIPS,))
 KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
 
 
@@ -90,6 +93,10 @@ class Reads:
             ((rows,),) = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
             found: dict[Any, Any] = dict(rows)
             return [found.get(key.key) for key in keys]
+        if isinstance(shape, EagerLookup):
+            ((rows,),) = await self._database.read(shape.lane, eager_text(shape), eager_parameters(shape, keys))
+            parts: dict[Any, list[Any]] = {key: others for key, *others in rows}
+            return [parts.get(key.key) for key in keys]
         ((rows,),) = await self._database.read(shape.lane, text_of(shape), page_parameters(shape, keys))
         found = dict(rows)
         return [found[i] for i in range(len(keys))]
@@ -105,18 +112,13 @@ class Reads:
         pages = await self._load([PageKey(shape, parent) for parent in parents])
         return [page[: shape.limit] for page in pages]
 
-    async def _agent(self, key: str) -> Row:
-        return (await self._load([LookupKey(BY_KEY, key)]))[0]
-
     async def agent(self, variables: Data) -> Data:
-        return {"agent": agent_json(await self._agent(variables["key"]))}
+        (row,) = await self._load([LookupKey(BY_KEY, variables["key"])])
+        return {"agent": agent_json(row)}
 
     async def profile(self, variables: Data) -> Data:
-        row = await self._agent(variables["key"])
-        (remembered,), (ties,) = await asyncio.gather(
-            self._pages(memories(20), [row[ID]]), self._pages(RELATIONSHIPS, [row[ID]])
-        )
-        more = {"memories": memories_json(remembered), "relationships": ties_json(ties)}
+        ((row, remembered, ties),) = await self._load([EagerKey(PROFILE, variables["key"])])
+        more = {"memories": memories_json(remembered[:20]), "relationships": ties_json(ties[:10])}
         return {"agent": agent_json(row) | more}
 
     async def feed(self, variables: Data) -> Data:
@@ -132,8 +134,8 @@ class Reads:
         return {"agents": {"edges": edges}}
 
     async def friends(self, variables: Data) -> Data:
-        row = await self._agent(variables["key"])
-        (near,) = await self._pages(RELATIONSHIPS, [row[ID]])
+        ((row, near),) = await self._load([EagerKey(FRIENDS, variables["key"])])
+        near = near[:10]
         ids = [tie[FRIEND_ID] for tie in near]
         pages = await self._pages(RELATIONSHIPS, ids)
         theirs = {id: {"relationships": ties_json(page)} for id, page in zip(ids, pages, strict=True)}
