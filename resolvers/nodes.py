@@ -40,6 +40,8 @@ class Nodes:
         self._url = urlsplit(url)
         self._seed = Node(write_address(self._url.hostname or "localhost", self._url.port or 6379), open_client(url))
         self._known: dict[str, Node] = {}
+        # Those that hold nothing any more. They are closed once more at the end: a connection may have been on its way.
+        self._gone: dict[str, Node] = {}
         self._slots: dict[int, Node] = {}
         self._refreshing = False
         self._turns = count(1)
@@ -99,12 +101,15 @@ class Nodes:
         self._slots, self._latest = slots, turn
         held = {node.address for node in self._slots.values()}
         for address in self._known.keys() - held:
-            await self._known.pop(address).client.aclose()
+            node = self._gone[address] = self._known.pop(address)
+            await node.client.aclose()
 
     def _at(self, asked: Node, host: str, port: int) -> Node:
         # A node that does not know its own address means the one by which it was asked.
         host = asked.address.rpartition(":")[0].strip("[]") if host in {"", "?"} else host
         address = write_address(host, port)
+        if address in self._gone:
+            self._known[address] = self._gone.pop(address)
         if address not in self._known:
             login, at, _ = self._url.netloc.rpartition("@")
             url = self._url._replace(netloc=f"{login}{at}{address}")
@@ -121,7 +126,7 @@ class Nodes:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await close_all([self._seed, *self._known.values()])
+        await close_all([self._seed, *self._known.values(), *self._gone.values()])
 
 
 def open_client(url: str) -> Client:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from graph.eager import EagerKey
 from graph.errors import Unavailable
 from graph.lookups import AGENT_BY_KEY, LookupKey
 from graph.reads import Key
@@ -25,6 +26,9 @@ from tests.resolvers.test_cache import AGENTS, Check
 
 RENAME = "mutation ($input: UpdateAgentInput!) { updateAgent(input: $input) { agent { name } } }"
 NAME = "query ($key: String!) { agent(key: $key) { name } }"
+NAME_AND_LISTS = """
+query ($key: String!) { agent(key: $key) { name memories { nodes { id } } relationships { edges { node { name } } } } }
+"""
 DELAY = 0.03
 
 
@@ -52,9 +56,12 @@ class Client:
         return await self._ask(RENAME, {"input": {"key": change.key, "name": change.properties["name"]}})
 
     async def get(self, key: Key) -> Any:
+        query = NAME
+        if isinstance(key, EagerKey):
+            key, query = key.plain, NAME_AND_LISTS
         assert isinstance(key, LookupKey)
         name = key.key if key.shape.name == AGENT_BY_KEY.name else str(key.key).replace("Agent:", "a")
-        data = await self._ask(NAME, {"key": name})
+        data = await self._ask(query, {"key": name})
         return SimpleNamespace(name=data["agent"]["name"])
 
     async def create(self) -> None:
