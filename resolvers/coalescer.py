@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from graph.errors import DeadlineExceeded, Unavailable
@@ -45,11 +47,9 @@ class Coalescer:
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it."""
         answers: list[asyncio.Future[Any]] = []
-        before: Shape | None = None
-        for key in keys:
-            shape = key.shape
-            answers.append(self._lane(shape.lane).add(key, more=shape is before))
-            before = shape
+        for shape, alike in groupby(keys, attrgetter("shape")):
+            lane = self._lane(shape.lane)
+            answers += [lane.add(key, more=place > 0) for place, key in enumerate(alike)]
         await all_done(answers)
         return [answer.exception() or answer.result() for answer in answers]
 
@@ -76,7 +76,8 @@ class Lane:
 
     With a `pace`, in seconds, what is sent together becomes smaller when it takes longer, so that a backlog is worked
     off instead of failing as a whole. A key whose answer nobody waits for any more is not sent.
-    While a query runs, it is sent for others when they are `fewest`, or after a moment of patience.
+    While a query runs, it is sent for others when they are `fewest`, or after a moment of patience. What twice as many
+    requests ask for is divided.
     Of keys that touch the same, as `touches` names it, one query's are sent at a time, in the order of their arrival.
     """
 
@@ -177,7 +178,7 @@ class Lane:
             size = len(waiting)
             enough = size >= fewest or query not in self._running.values()
             batch = {key: waiting.pop(key) for key in self._take(waiting)} if enough else {}
-            # Whoever comes later goes behind others, who wait for another query.
+            # What is left goes behind what waits for other queries.
             del self._waiting[query]
             if waiting:
                 waiting.requests = -(-waiting.requests * len(waiting) // size)

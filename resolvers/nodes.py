@@ -108,12 +108,10 @@ class Nodes:
         # A node that does not know its own address means the one by which it was asked.
         host = asked.address.rpartition(":")[0].strip("[]") if host in {"", "?"} else host
         address = write_address(host, port)
-        if address in self._gone:
-            self._known[address] = self._gone.pop(address)
         if address not in self._known:
             login, at, _ = self._url.netloc.rpartition("@")
             url = self._url._replace(netloc=f"{login}{at}{address}")
-            self._known[address] = Node(address, open_client(url.geturl()))
+            self._known[address] = self._gone.pop(address, None) or Node(address, open_client(url.geturl()))
         return self._known[address]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -23,27 +23,24 @@ from schema.inputs import Direction, to_orders
 T = TypeVar("T")
 
 
+def paged(step: Step, description: str) -> Any:
+    """A field without arguments that is answered from a connection's page."""
+    return stepped(step, description, reads=[PAGE])
+
+
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = stepped(
-        in_memory(attrgetter("goes_on"), steps.has_next_page),
-        "Whether the list goes on after the page.",
-        reads=[PAGE],
+    has_next_page: bool = paged(
+        in_memory(attrgetter("goes_on"), steps.has_next_page), "Whether the list goes on after the page."
     )
-    has_previous_page: bool = stepped(
-        in_memory(attrgetter("has_before"), steps.has_previous_page),
-        "Whether the list has anything before the page.",
-        reads=[PAGE],
+    has_previous_page: bool = paged(
+        in_memory(attrgetter("has_before"), steps.has_previous_page), "Whether the list has anything before the page."
     )
-    start_cursor: str | None = stepped(
-        in_memory(attrgetter("start_cursor"), steps.start_cursor),
-        "The cursor of the page's first edge.",
-        reads=[PAGE],
+    start_cursor: str | None = paged(
+        in_memory(attrgetter("start_cursor"), steps.start_cursor), "The cursor of the page's first edge."
     )
-    end_cursor: str | None = stepped(
-        in_memory(attrgetter("end_cursor"), steps.end_cursor),
-        "The cursor of the page's last edge.",
-        reads=[PAGE],
+    end_cursor: str | None = paged(
+        in_memory(attrgetter("end_cursor"), steps.end_cursor), "The cursor of the page's last edge."
     )
 
 
@@ -55,8 +52,8 @@ class ListEdge(Generic[T]):
 
 @strawberry.type(name="Connection", description="A page of a list.")
 class ListConnection(Generic[T]):
-    edges: list[ListEdge[T]] = stepped(steps.page_edges, "The page's items, each with its cursor.", reads=[PAGE])
-    nodes: list[T] = stepped(steps.page_nodes, "The page's items.", reads=[PAGE])
+    edges: list[ListEdge[T]] = paged(steps.page_edges, "The page's items, each with its cursor.")
+    nodes: list[T] = paged(steps.page_nodes, "The page's items.")
     page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.")
     total_count: int = stepped(steps.total_count, "How many items the whole list has.")
 

@@ -10,7 +10,7 @@ from graph.reads import FAR
 from resolvers.connections import Connection
 from resolvers.plan import PAGE
 from resolvers.steps import other_agent, other_agents, page_edges, same, total_count
-from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, summary
+from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, paged, summary
 from schema.field import held, stepped
 from schema.inputs import DateTimeFilter, FloatFilter, SortDirection, StringFilter, absent
 from schema.node import Node, agent_named
@@ -59,7 +59,7 @@ class RelationshipAggregate(Aggregate):
 
 @strawberry.type(description="A page of relationships.")
 class RelationshipConnection:
-    edges: list[RelationshipEdge] = stepped(page_edges, "The page's relationships, each with its cursor.", reads=[PAGE])
+    edges: list[RelationshipEdge] = paged(page_edges, "The page's relationships, each with its cursor.")
     nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.", reads=[PAGE, FAR])
     page_info: PageInfo = stepped(same, "Where the page lies in the list.")
     total_count: int = stepped(total_count, "How many relationships the whole list has.")

@@ -112,7 +112,7 @@ async def test_only_what_is_selected_is_read(schema: Schema, recording: Recordin
     pages = {page.lane: page for page in profile.pages}
     assert set(pages["REMEMBERS"].fields or ()) == {"id", "content", "importance"}
     relationships = pages["RELATES_TO"]
-    # Whose they are is kept beside those whose they are.
+    # Who is at the other end stands in the relationship, too, because the cache keeps the two apart.
     assert set(relationships.fields or ()) == {"id", "target_id", "strength"}
     assert relationships.brings
     assert set(relationships.brings.fields or ()) == {"id", "name"}

@@ -95,8 +95,11 @@ class Reads:
             return [found.get(key.key) for key in keys]
         if isinstance(shape, EagerLookup):
             ((rows,),) = await self._database.read(shape.lane, eager_text(shape), eager_parameters(shape, keys))
-            parts: dict[Any, list[Any]] = {key: others for key, *others in rows}
-            return [parts.get(key.key) for key in keys]
+            found = {
+                key: [row, *(page[: each.limit] for each, page in zip(shape.pages, pages, strict=True))]
+                for key, row, *pages in rows
+            }
+            return [found.get(key.key) for key in keys]
         ((rows,),) = await self._database.read(shape.lane, text_of(shape), page_parameters(shape, keys))
         found = dict(rows)
         return [found[i] for i in range(len(keys))]
@@ -118,7 +121,7 @@ class Reads:
 
     async def profile(self, variables: Data) -> Data:
         ((row, remembered, ties),) = await self._load([EagerKey(PROFILE, variables["key"])])
-        more = {"memories": memories_json(remembered[:20]), "relationships": ties_json(ties[:10])}
+        more = {"memories": memories_json(remembered), "relationships": ties_json(ties)}
         return {"agent": agent_json(row) | more}
 
     async def feed(self, variables: Data) -> Data:
@@ -135,7 +138,6 @@ class Reads:
 
     async def friends(self, variables: Data) -> Data:
         ((row, near),) = await self._load([EagerKey(FRIENDS, variables["key"])])
-        near = near[:10]
         ids = [tie[FRIEND_ID] for tie in near]
         pages = await self._pages(RELATIONSHIPS, ids)
         theirs = {id: {"relationships": ties_json(page)} for id, page in zip(ids, pages, strict=True)}
