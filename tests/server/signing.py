@@ -20,7 +20,7 @@ SIGNERS: dict[str, Any] = {"HS256": SECRET, "RS256": RSA, "ES256": EC}
 def claims(**changes: Any) -> dict[str, Any]:
     """What a good token says; None leaves a claim out."""
     now = int(time.time())
-    said = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 3600, "scope": "read"} | changes
+    said = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, "scope": "read"} | changes
     return {name: value for name, value in said.items() if value is not None}
 
 
