@@ -1,6 +1,7 @@
 """The reads that all resolvers share: pages, counts, summaries and lookups, by the shape of their keys."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from graph.database import Database
@@ -76,6 +77,7 @@ def narrow_shape(shape: Shape, names: frozenset[str]) -> Shape:
     return shape
 
 
+@lru_cache(maxsize=1024)
 def narrow_page(shape: PageShape, names: frozenset[str]) -> PageShape:
     edge, brings = shape.listing.edge, None
     if edge.far and FAR in names:
@@ -84,6 +86,7 @@ def narrow_page(shape: PageShape, names: frozenset[str]) -> PageShape:
     return narrowed_page(shape, choose(edge.row, names), brings)
 
 
+@lru_cache(maxsize=1024)
 def narrow_lookup(lookup: Lookup, names: frozenset[str]) -> Lookup:
     return narrowed_lookup(lookup, choose(lookup.row, names))
 

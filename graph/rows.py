@@ -118,8 +118,9 @@ def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None =
     kind = row if chosen is None else _part(row, chosen)
     names: dict[str, Any] = {"orjson": orjson, "datetime": datetime, "kind": kind, "new": object.__new__}
     values, _ = _values(row, names, position=0, chosen=chosen, places=places)
-    own = ", ".join(f"{name!r}: {code}" for name, code in values)
-    code = f"def read(r):\n    made = new(kind)\n    made.__dict__ = {{{own}}}\n    return made"
+    # One attribute after the other: an object that is never given a dictionary is made in half the time.
+    own = [f"    made.{name} = {code}" for name, code in values]
+    code = "\n".join(["def read(r):", "    made = new(kind)", *own, "    return made"])
     exec(code, names)  # noqa: S102 — the model's own names, nothing from outside
     return names["read"]
 

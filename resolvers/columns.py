@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from resolvers.plan import Answer, Leaf
+from resolvers.plan import Answer, Child, Leaf
 
 Build = Callable[[Sequence[Any], list[Any]], list[Answer | None]]
+BuildWhole = Callable[[Sequence[Any]], list[Answer] | None]
 
 # What a value must be to be answered as it is; everything else is looked at closely. NaN and the infinities are
 # the floats that minus themselves are not 0. orjson writes times in UTC as `isoformat` does.
@@ -28,28 +29,76 @@ def generate(constants: Mapping[str, Any], leaves: Sequence[Leaf]) -> Build:
 
     It appends objects with a column that is not what it should be to its second argument, and leaves None for them.
     """
-    names: dict[str, Any] = {"datetime": datetime, "UTC": UTC}
-    values = {name: "None" if value is None else repr(value) for name, value in constants.items()}
-    reads, checks = list[str](), list[str]()
-    for number, leaf in enumerate(leaves):
-        variable = f"v{number}"
-        reads.append(f"        {variable} = each.{leaf.path}")
-        if (check := sound(leaf, variable, names)) != "True":
-            checks.append(f"({check})")
-        values[leaf.name] = written(leaf, variable)
-    answer = "{" + ", ".join(f"{name!r}: {value}" for name, value in values.items()) + "}"
-    condition = f" if {' and '.join(checks)} else odd(each)" if checks else ""
-    code = "\n".join([
-        "def build(objects, strange):",
+    code = Code()
+    answer = code.answer("each", constants, leaves)
+    condition = f" if {' and '.join(code.checks)} else odd(each)" if code.checks else ""
+    return code.function(
+        "def made(objects, strange):",
         "    answers, odd = [], strange.append",
         "    add = answers.append",
         "    for each in objects:",
-        *reads,
+        *(f"        {read}" for read in code.reads),
         f"        add({answer}{condition})",
         "    return answers",
-    ])  # fmt: skip
-    exec(code, names)  # noqa: S102 — the schema's own names; a client's aliases stand in it as literals
-    return names["build"]
+    )
+
+
+def generate_whole(constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: Sequence[Child]) -> BuildWhole:
+    """Makes the function that answers objects together with the parts that are embedded in them.
+
+    It gives None if anything is not what it should be.
+    """
+    code = Code()
+    answer = code.answer("each", constants, leaves, parts)
+    return code.function(
+        "def made(objects):",
+        "    answers = []",
+        "    add = answers.append",
+        "    try:",
+        "        for each in objects:",
+        *(f"            {read}" for read in code.reads),
+        f"            if not ({' and '.join(code.checks)}): return None",
+        f"            add({answer})",
+        "    except Exception:",
+        "        return None",
+        "    return answers",
+    )
+
+
+class Code:
+    """The code that answers objects: which values are read, what they must be, and what its names stand for."""
+
+    def __init__(self) -> None:
+        self.reads: list[str] = []
+        self.checks: list[str] = []
+        self._names: dict[str, Any] = {"datetime": datetime, "UTC": UTC}
+
+    def answer(
+        self, object: str, constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: Sequence[Child] = ()
+    ) -> str:
+        """Writes the answer of one object as a dictionary."""
+        values = {name: "None" if value is None else repr(value) for name, value in constants.items()}
+        for leaf in leaves:
+            variable = self._read(f"{object}.{leaf.path}")
+            if (check := sound(leaf, variable, self._names)) != "True":
+                self.checks.append(f"({check})")
+            values[leaf.name] = written(leaf, variable)
+        for part in parts:
+            variable = self._read(f"{object}.{part.embedded}")
+            self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
+            if selection := part.selection:
+                values[part.name] = self.answer(variable, selection.blank, selection.leaves, selection.children)
+        return "{" + ", ".join(f"{name!r}: {value}" for name, value in values.items()) + "}"
+
+    def function(self, *lines: str) -> Any:
+        """Makes the function `made` of its lines."""
+        exec("\n".join(lines), self._names)  # noqa: S102 — the schema's own names; a client's aliases stand in it as literals
+        return self._names["made"]
+
+    def _read(self, value: str) -> str:
+        variable = f"v{len(self.reads)}"
+        self.reads.append(f"{variable} = {value}")
+        return variable
 
 
 def sound(leaf: Leaf, variable: str, names: dict[str, Any]) -> str:

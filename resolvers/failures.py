@@ -7,8 +7,11 @@ in what became null the first is told, in the order of the data; so the answer d
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
+from resolvers.loaders import Values
 from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Shape
 
 AT_ONCE = 1000
@@ -97,3 +100,13 @@ def ancestors(batch: Batch, index: int) -> Iterator[tuple[Batch, int, int | None
         owner, place = batch.slot(index)
         yield batch.parent, owner, place, batch.child
         batch, index = batch.parent, owner
+
+
+def is_sound(values: Values) -> bool:
+    """Says whether nothing is null and nothing an exception."""
+    return not any(map(is_fault, set(map(type, values))))
+
+
+@lru_cache(maxsize=1024)
+def is_fault(kind: type) -> bool:
+    return issubclass(kind, NoneType | Exception)

@@ -45,8 +45,8 @@ class Child:
     `bind` makes the step from the operation's variables, or raises; at the root of a mutation it makes what is to be
     done with the request's context, which leads to what it gives. `selection` says what is answered of the objects;
     where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
-    rows are read for, None for all. `lists` are the children of what is asked for at the root that may lead to lists
-    whose pages are read.
+    rows are read for, None for all. `embedded` names the attribute that holds what the step would lead to, if it holds
+    anything. `lists` are the children of what is asked for at the root that may lead to lists whose pages are read.
     """
 
     name: str
@@ -59,7 +59,13 @@ class Child:
     selection: "Selection | None" = None
     selections: "Mapping[type, Selection] | None" = None
     names: frozenset[str] | None = None
+    embedded: str | None = None
     lists: "Sequence[Child]" = ()
+    # Whether nothing that it leads to may be null.
+    bare: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bare = not self.shape.nullable and not (self.shape.items and self.shape.items.nullable)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +75,9 @@ class Selection:
     `blank` is an answer without values. `build` answers objects, but for what children lead to; it appends to its
     second argument every object with a column that is not what it should be, and leaves None in its place. `names`
     are the attributes that are read in it and below.
+
+    `build_whole`, if there is one, answers objects together with all their children but the `others`, or gives None if
+    anything is not what it should be.
     """
 
     build: Callable[[Sequence[Any], list[Any]], list[Any]]
@@ -76,6 +85,8 @@ class Selection:
     leaves: Sequence[Leaf]
     children: list[Child]
     names: frozenset[str]
+    build_whole: Callable[[Sequence[Any]], list[Answer] | None] | None = None
+    others: Sequence[Child] = ()
 
 
 # Where an object lies below its parent batch: in which answer, and there at which place of the list if it is one.
@@ -99,9 +110,7 @@ class Batch:
     bare: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        shapes = (self.child.shape, self.child.shape.items) if self.child else ()
-        above = self.parent is None or self.parent.bare
-        self.bare = above and not any(shape.nullable for shape in shapes if shape)
+        self.bare = (self.parent is None or self.parent.bare) and (self.child is None or self.child.bare)
 
     def slot(self, index: int) -> Slot:
         if self.slots is not None:

@@ -8,14 +8,13 @@ have to read is asked for together.
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from operator import attrgetter
-from types import NoneType
 from typing import Any, cast
 
 from graph.eager import Eager
 from graph.reads import Key, narrow
 from resolvers.ahead import look_ahead
 from resolvers.context import Context
-from resolvers.failures import Told, settle
+from resolvers.failures import Told, is_sound, settle
 from resolvers.loaders import Loaders, Reading, Values
 from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Selection, Shape, Slot
 
@@ -42,7 +41,7 @@ class Run:
         """Gives the data and the errors that are to be told, in the order of the data."""
         batch = Batch(root.build([None], []))
         try:
-            self._go_down(root, batch, [None])
+            self._go_down(root.children, batch, [None])
             while self._waiting:
                 await self._go_on()
         except NothingLeft:
@@ -116,18 +115,22 @@ class Run:
 
     def _expand(self, selection: Selection, objects: Sequence[Any], place: Callable[[list[Any]], Batch]) -> Batch:
         """Answers objects of one type, as far as that is possible now; `place` puts their answers into a batch."""
+        if selection.build_whole and (answers := selection.build_whole(objects)) is not None:
+            batch = place(answers)
+            self._go_down(selection.others, batch, objects)
+            return batch
         odd: list[Any] = []
         batch = place(selection.build(objects, odd))
         if odd:
             for index, answer in enumerate(batch.answers):
                 if answer is None:  # pyright: ignore[reportUnnecessaryComparison]
                     batch.answers[index] = self._build_slowly(selection, objects[index], batch, index)
-        self._go_down(selection, batch, objects)
+        self._go_down(selection.children, batch, objects)
         return batch
 
-    def _go_down(self, selection: Selection, batch: Batch, objects: Sequence[Any]) -> None:
+    def _go_down(self, children: Sequence[Child], batch: Batch, objects: Sequence[Any]) -> None:
         if objects:
-            for each in selection.children:
+            for each in children:
                 self._start(batch, each, objects)
 
     def _build_slowly(self, selection: Selection, object: Any, batch: Batch, index: int) -> Answer:
@@ -284,12 +287,6 @@ class Run:
         self._failures.append(Failure(value, batch, index, leaf, places))
         if batch.bare and not shape.nullable and not leaf.shape.nullable:
             raise NothingLeft
-
-
-def is_sound(values: Values) -> bool:
-    """Says whether nothing is null and nothing an exception."""
-    kinds = set(map(type, values))
-    return NoneType not in kinds and not any(issubclass(kind, Exception) for kind in kinds)
 
 
 def is_hashable(key: Key) -> bool:

@@ -116,7 +116,8 @@ def of_pages(read: Callable[[PagedList, Page], Any]) -> Step:
 
 def list_edges(connection: PagedList, page: Page) -> list[ConnectionEdge]:
     brought = page.brought or [None] * len(page.items)
-    return [ConnectionEdge(connection, *each) for each in zip(page.items, page.positions, brought, strict=True)]
+    found = zip(page.items, page.positions, brought, strict=True)
+    return [ConnectionEdge(connection, item, position, far) for item, position, far in found]
 
 
 page_edges = of_pages(list_edges)

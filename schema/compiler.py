@@ -30,10 +30,10 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues, coerce_argument
 from strawberry.types.field import StrawberryField
 
-from resolvers.columns import generate
+from resolvers.columns import generate, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
-from schema.field import ATTRIBUTE, BIND, READS
+from schema.field import ATTRIBUTE, BIND, EMBEDDED, READS
 from schema.inputs import tree_reader
 from schema.view import SHOWN
 
@@ -97,6 +97,8 @@ class Argument:
         self._python = python
         self._definition = field.args[name]
         self._given = next((each for each in node.arguments or () if each.name.value == name), None)
+        value = self._given and self._given.value
+        self._variable = value.name.value if isinstance(value, VariableNode) else None
         # Strawberry's own objects in between would cost the most of all.
         self._read = tree_reader(self._definition.type)
 
@@ -107,11 +109,13 @@ class Argument:
 
     def read(self, variables: VariableValues) -> dict[str, Any]:
         """Gives the value under its name, nothing if it was left out. Raises GraphQLError."""
-        found = dict[str, Any]()
-        coerce_argument(found, self._node, self._name, self._definition, self._given, variables, None)
-        if not found:
-            return {}
-        (value,) = found.values()
+        value = variables.coerced.get(self._variable) if self._variable else None
+        if value is None:
+            found = dict[str, Any]()
+            coerce_argument(found, self._node, self._name, self._definition, self._given, variables, None)
+            if not found:
+                return {}
+            (value,) = found.values()
         return {self._python: value if value is None or self._read is None else self._read(value)}
 
 
@@ -160,7 +164,11 @@ class Compiler:
                 else:
                     children.append(field)
                     names |= field.selection.names if field.selection else set()
-        return Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
+        selection = Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
+        if parts := [each for each in children if is_part(each)]:
+            selection.build_whole = generate_whole(constants, leaves, parts)
+            selection.others = [each for each in children if each not in parts]
+        return selection
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
         attribute = field.attribute
@@ -176,6 +184,7 @@ class Compiler:
             return Child(*common, complete, self._bound(field))
         step = take(attribute) if attribute else None
         child = Child(*common, None, (lambda _: step) if step else self._bound(field))
+        child.embedded = attribute or field.declared.metadata.get(EMBEDDED)
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
             at_root = field.owner is self._core.query_type
@@ -243,6 +252,16 @@ def name_fields(child: Child, names: frozenset[str]) -> None:
     for each in child.selection.children if child.selection else ():
         if each.names is None and not each.selections:
             name_fields(each, names)
+
+
+def is_part(child: Child) -> bool:
+    """Whether a child leads from each object to one that is embedded in it, and on to nothing but such."""
+    return (
+        child.embedded is not None
+        and child.shape == Shape(nullable=False)
+        and child.selection is not None
+        and not (child.selection.others if child.selection.build_whole else child.selection.children)
+    )
 
 
 def reads_page(child: Child) -> bool:

@@ -18,18 +18,20 @@ Bind = Callable[..., Step]
 # Makes what a field does, and gives, from its arguments, likewise.
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
-# Under which names a field's metadata keeps what makes its step or its act, which attribute it is, and what its step
-# reads.
+# Under which names a field's metadata keeps what makes its step or its act, which attribute it is, what its step
+# reads, and which attribute mostly holds what the step leads to.
 BIND = "bind"
 ATTRIBUTE = "attribute"
 READS = "reads"
+EMBEDDED = "embedded"
 
 
-def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
+def answered(bind: Bind, description: str, *, reads: Sequence[str] = (), embedded: str | None = None) -> Any:
     """A field that is answered by the step that `bind` makes of its arguments.
 
     What `bind` takes are the field's arguments; those that a client leaves out are not passed. `reads` are the
-    attributes, other than its id, that the step needs of its objects.
+    attributes, other than its id, that the step needs of its objects. Where `embedded` is set, that attribute holds
+    what the step would lead to, if it holds anything.
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
@@ -42,7 +44,9 @@ def answered(bind: Bind, description: str, *, reads: Sequence[str] = ()) -> Any:
         return found[0]
 
     take_arguments(resolve, bind)
-    return strawberry.field(resolver=resolve, description=description, metadata={BIND: bind, READS: reads})
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={BIND: bind, READS: reads, EMBEDDED: embedded}
+    )
 
 
 def done(act: Act, description: str) -> Any:
@@ -63,9 +67,9 @@ def take_arguments(resolve: Any, source: Callable[..., Any]) -> None:
     resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
 
 
-def stepped(step: Step, description: str, *, reads: Sequence[str] = ()) -> Any:
+def stepped(step: Step, description: str, *, reads: Sequence[str] = (), embedded: str | None = None) -> Any:
     """A field without arguments that is answered by a step; see `answered`."""
-    return answered(lambda: step, description, reads=reads)
+    return answered(lambda: step, description, reads=reads, embedded=embedded)
 
 
 def held(attribute: str, description: str) -> Any:

@@ -13,7 +13,6 @@ from graphql import (
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
-    get_variable_values,
     located_error,
     visit,
 )
@@ -25,9 +24,7 @@ from resolvers.plan import Selection
 from resolvers.run import Run
 from schema.compiler import Compiler, Conditions, NotPlanned
 from schema.document import REMEMBERED, parse_document, select_operation, validate
-
-# As many as graphql-core tells of.
-MOST_ERRORS = 50
+from schema.variables import VariableReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,7 @@ class Prepared:
 
     errors: list[GraphQLError]
     operation: OperationDefinitionNode
+    variables: VariableReader
     fragments: dict[str, FragmentDefinitionNode]
     conditions: tuple[str, ...]
 
@@ -61,9 +59,7 @@ class Planner:
         if prepared.errors:
             return PreExecutionError(None, prepared.errors)
         operation = prepared.operation
-        given = get_variable_values(
-            self._schema._schema, operation.variable_definitions or (), variables or {}, MOST_ERRORS
-        )
+        given = prepared.variables.read(variables or {})
         if isinstance(given, list):
             return ExecutionResult(None, given)
         plan = self._compile(document, name, tuple(given.coerced.get(each) for each in prepared.conditions))
@@ -85,7 +81,8 @@ class Planner:
         for part in (operation, *fragments.values()):
             visit(part, conditions)
         errors = validate(self._schema._schema, parsed, introspection=self._introspection)
-        return Prepared(errors, operation, fragments, tuple(sorted(conditions.names)))
+        variables = VariableReader(self._schema._schema, operation.variable_definitions or ())
+        return Prepared(errors, operation, variables, fragments, tuple(sorted(conditions.names)))
 
     def _leave(self, reason: str) -> None:
         self.fallbacks[reason] += 1

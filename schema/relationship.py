@@ -48,7 +48,7 @@ class RelationshipEdge:
 
     strength: float = held("node.strength", "How close the tie is: 0 none, 1 the closest.")
     relationship: Relationship = held("node", "The relationship itself.")
-    node: AgentType = stepped(other_agent(other_end), "The agent at the other end.", reads=[FAR])
+    node: AgentType = stepped(other_agent(other_end), "The agent at the other end.", reads=[FAR], embedded=FAR)
 
 
 @strawberry.type(description="Figures over a whole list of relationships.")

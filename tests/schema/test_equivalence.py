@@ -262,6 +262,16 @@ def mix_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(steps, "ConnectionEdge", edge)
 
 
+def repeat_first(patch: pytest.MonkeyPatch) -> None:
+    generate = compiler.generate_whole
+
+    def whole(*arguments: Any) -> Any:
+        build = generate(*arguments)
+        return lambda objects: build([*objects[:1], *objects[:-1]])
+
+    patch.setattr(compiler, "generate_whole", whole)
+
+
 def cut_lists(patch: pytest.MonkeyPatch) -> None:
     take = run.Run._take_eager
 
@@ -291,6 +301,7 @@ PLANTED: dict[str, Plant] = {
     "NaN is taken for a number": lambda patch: patch.setitem(columns.SOUND, float, "{v}.__class__ is float"),
     "errors are told of the first object": lambda patch: patch.setattr(Batch, "slot", lambda batch, _: (0, None)),
     "a list that comes with its agent lacks its last item": cut_lists,
+    "what lies in an object is taken from the one before": repeat_first,
     "who is at the other end is taken from another item": mix_up,
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
 }
