@@ -82,6 +82,12 @@ def opened(shape: PageShape) -> PageShape:
 
 
 @lru_cache(maxsize=1024)
+def bounded_page(shape: PageShape, after: bool, before: bool) -> PageShape:
+    """The shape of pages of the same list that have these bounds."""
+    return replace(shape, after=after, before=before)
+
+
+@lru_cache(maxsize=1024)
 def narrowed_page(shape: PageShape, fields: Fields, brings: Lookup | None = None) -> PageShape:
     """The shape of the same pages with only some fields, and what they bring along."""
     return replace(shape, fields=fields, brings=brings)

@@ -18,6 +18,7 @@ from graph.pages import (
     SummaryKey,
     SummaryShape,
     Values,
+    bounded_page,
     complete_order,
 )
 from resolvers.cursors import decode_cursor, encode_cursor, mark_list
@@ -83,11 +84,9 @@ def request_list(
         total,
         window.size,
         backward=window.last is not None,
-        after=window.after is not None,
-        before=window.before is not None,
         skip=window.skip,
     )
-    return ListRequest(shape, window)
+    return ListRequest(shape).between(window.after, window.before)
 
 
 def read_order(edge: Edge, item: Mapping[str, str], place: int) -> Order:
@@ -103,10 +102,17 @@ def read_order(edge: Edge, item: Mapping[str, str], place: int) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What is asked of a list, the same for all parents."""
+    """What is asked of a list, the same for all parents; `after` and `before` are cursors."""
 
     shape: PageShape
-    window: Window
+    after: str | None = None
+    before: str | None = None
+
+    def between(self, after: str | None, before: str | None) -> "ListRequest":
+        """Asks for what lies between these cursors as well, where there are any."""
+        after = self.after if after is None else after
+        before = self.before if before is None else before
+        return ListRequest(bounded_page(self.shape, after is not None, before is not None), after, before)
 
     def open(self, parent: str | None) -> "Connection":
         """Prepares the list of one parent. Raises BadInput for cursors that are none, or another list's."""
@@ -114,7 +120,7 @@ class ListRequest:
             return Connection(self, PageKey(self.shape, parent))
         after, before = (
             self._decode(name, cursor, parent) if cursor is not None else ()
-            for name, cursor in (("after", self.window.after), ("before", self.window.before))
+            for name, cursor in (("after", self.after), ("before", self.before))
         )
         return Connection(self, PageKey(self.shape, parent, after, before))
 

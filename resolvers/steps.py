@@ -73,6 +73,10 @@ class OpenLists:
         self.request = request
         self._parent = parent
 
+    def between(self, after: str | None = None, before: str | None = None) -> "OpenLists":
+        """Opens the lists between these cursors."""
+        return OpenLists(self.request.between(after, before), self._parent)
+
     def __call__(self, objects: Sequence[Any]) -> Values:
         return [attempt(self._open, each) for each in objects]
 

@@ -1,6 +1,6 @@
 """Compiles operations into plans: graphql-core says what is selected, the schema's declarations what that is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,23 +18,20 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    Node,
     OperationDefinitionNode,
-    VariableNode,
     Visitor,
     is_leaf_type,
-    visit,
 )
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, coerce_argument
+from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
 from resolvers.columns import generate, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
-from schema.field import ATTRIBUTE, BIND, EMBEDDED, READS
-from schema.inputs import tree_reader
+from schema.binding import Argument, Bind, Variables, bind_arguments
+from schema.field import ATTRIBUTE, BIND, CURSORS, EMBEDDED, READS
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -86,37 +83,6 @@ class Field:
     @property
     def nodes(self) -> list[FieldNode]:
         return [each.node for each in self.details]
-
-
-class Argument:
-    """An argument of a field: where its value stands, and what its name is in Python."""
-
-    def __init__(self, node: FieldNode, field: GraphQLField, name: str, python: str) -> None:
-        self._node = node
-        self._name = name
-        self._python = python
-        self._definition = field.args[name]
-        self._given = next((each for each in node.arguments or () if each.name.value == name), None)
-        value = self._given and self._given.value
-        self._variable = value.name.value if isinstance(value, VariableNode) else None
-        # Strawberry's own objects in between would cost the most of all.
-        self._read = tree_reader(self._definition.type)
-
-    @property
-    def varies(self) -> bool:
-        """Whether variables decide on the value."""
-        return self._given is not None and bool(Variables.of(self._given))
-
-    def read(self, variables: VariableValues) -> dict[str, Any]:
-        """Gives the value under its name, nothing if it was left out. Raises GraphQLError."""
-        value = variables.coerced.get(self._variable) if self._variable else None
-        if value is None:
-            found = dict[str, Any]()
-            coerce_argument(found, self._node, self._name, self._definition, self._given, variables, None)
-            if not found:
-                return {}
-            (value,) = found.values()
-        return {self._python: value if value is None or self._read is None else self._read(value)}
 
 
 class Compiler:
@@ -210,30 +176,10 @@ class Compiler:
         )
         return self._select(kind, selected.grouped_field_set, depth + 1)
 
-    def _bound(self, field: Field) -> Callable[[VariableValues], Any]:
+    def _bound(self, field: Field) -> Bind:
         """Makes the function that gives the field's step, or what it does, for an operation's variables."""
-        make = field.declared.metadata[BIND]
-        fixed, varying = dict[str, Any](), list[Argument]()
-        for argument in self._arguments(field):
-            if argument.varies:
-                varying.append(argument)
-            else:
-                fixed |= argument.read(self._conditions)
-
-        def bound(variables: VariableValues) -> Any:
-            given = fixed.copy()
-            for argument in varying:
-                given |= argument.read(variables)
-            return make(**given)
-
-        if varying:
-            return bound
-        try:
-            step = bound(self._conditions)
-        except Exception:
-            # It is raised anew each time, because an exception that is kept grows with every raise.
-            return bound
-        return lambda _: step
+        metadata = field.declared.metadata
+        return bind_arguments(metadata[BIND], self._arguments(field), self._conditions, metadata.get(CURSORS, ()))
 
     def _arguments(self, field: Field) -> list[Argument]:
         name_of = self._schema.config.name_converter.from_argument
@@ -285,23 +231,6 @@ def plain_type(kind: Any) -> type | None:
     members: type[Enum] = kind.wrapped_cls  # pyright: ignore[reportAttributeAccessIssue]
     named = all(kind.coerce_output_value(member) == member.name for member in members)
     return members if named else None
-
-
-class Variables(Visitor):
-    """Collects the names of variables, those of conditions alone if it starts at whole definitions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    @classmethod
-    def of(cls, node: Node) -> set[str]:
-        collector = cls()
-        visit(node, collector)
-        return collector.names
-
-    def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        self.names.add(node.name.value)
 
 
 class Conditions(Visitor):

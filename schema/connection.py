@@ -97,10 +97,10 @@ def connection(
     the field takes.
     """
 
-    def bind(**given: Any) -> Step:
+    def bind(after: str | None = None, before: str | None = None, **given: Any) -> Step:
         request = request_list(
             edge,
-            window=Window(given.get("first"), given.get("after"), given.get("last"), given.get("before")),
+            window=Window(given.get("first"), after, given.get("last"), before),
             direction=given.get("direction") or direction or EdgeDirection.OUT,
             filter=starting(prefix, given.get("prefix")) or given.get("filter"),
             order=to_orders(given.get("order_by")),
@@ -124,7 +124,7 @@ def connection(
         said = "Sorted by the first item, ties by the next, and so on."
         parameters.append(parameter("order_by", list[order] | None, said))
     bind.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    return answered(bind, description, reads=[parent])
+    return answered(bind, description, reads=[parent], cursors=("after", "before"))
 
 
 def parameter(name: str, annotation: Any, description: str, default: Any = UNSET) -> inspect.Parameter:

@@ -19,19 +19,28 @@ Bind = Callable[..., Step]
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
 # Under which names a field's metadata keeps what makes its step or its act, which attribute it is, what its step
-# reads, and which attribute mostly holds what the step leads to.
+# reads, which attribute mostly holds what the step leads to, and which arguments are cursors.
 BIND = "bind"
 ATTRIBUTE = "attribute"
 READS = "reads"
 EMBEDDED = "embedded"
+CURSORS = "cursors"
 
 
-def answered(bind: Bind, description: str, *, reads: Sequence[str] = (), embedded: str | None = None) -> Any:
+def answered(
+    bind: Bind,
+    description: str,
+    *,
+    reads: Sequence[str] = (),
+    embedded: str | None = None,
+    cursors: Sequence[str] = (),
+) -> Any:
     """A field that is answered by the step that `bind` makes of its arguments.
 
     What `bind` takes are the field's arguments; those that a client leaves out are not passed. `reads` are the
     attributes, other than its id, that the step needs of its objects. Where `embedded` is set, that attribute holds
-    what the step would lead to, if it holds anything.
+    what the step would lead to, if it holds anything. `cursors` are the arguments that the step takes later as well,
+    by a method `between`.
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
@@ -44,9 +53,8 @@ def answered(bind: Bind, description: str, *, reads: Sequence[str] = (), embedde
         return found[0]
 
     take_arguments(resolve, bind)
-    return strawberry.field(
-        resolver=resolve, description=description, metadata={BIND: bind, READS: reads, EMBEDDED: embedded}
-    )
+    metadata = {BIND: bind, READS: reads, EMBEDDED: embedded, CURSORS: cursors}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 def done(act: Act, description: str) -> Any:

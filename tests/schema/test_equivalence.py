@@ -297,7 +297,7 @@ PLANTED: dict[str, Plant] = {
     "@skip is ignored": ignore_skip,
     "null stops where it began": repositioned(lambda _, position: True),
     "null always spreads": repositioned(lambda place, position: place > 0 and position.nullable),
-    "variables are not looked at": lambda patch: patch.setattr(compiler.Argument, "varies", False),
+    "variables are not looked at": lambda patch: patch.setattr(compiler.Argument, "variables", set()),
     "NaN is taken for a number": lambda patch: patch.setitem(columns.SOUND, float, "{v}.__class__ is float"),
     "errors are told of the first object": lambda patch: patch.setattr(Batch, "slot", lambda batch, _: (0, None)),
     "a list that comes with its agent lacks its last item": cut_lists,
