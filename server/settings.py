@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         False, description="Send OpenTelemetry traces, to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs the extra otel."
     )
     deadline: float = Field(10.0, gt=0, le=300, description="How long a request may take, its queries included.")
-    max_running: int = Field(256, ge=1, description="Requests that a worker has in the works at a time.")
+    max_running: int = Field(512, ge=1, description="Requests that a worker has in the works at a time.")
     max_waiting: int = Field(1000, ge=0, description="Requests that wait for a worker; more are told to come later.")
     max_streams: int = Field(2000, ge=1, description="Sockets and streams of events that a worker keeps open.")
     max_body: int = Field(1_048_576, ge=1000, description="How long a request's body, or a socket's message, may be.")
