@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from resolvers.plan import Answer, Child, Leaf
+from resolvers.plan import Answer, BuildWhole, Child, Leaf
 
 Build = Callable[[Sequence[Any], list[Any]], list[Answer | None]]
-BuildWhole = Callable[[Sequence[Any]], list[Answer] | None]
 
 # What a value must be to be answered as it is; everything else is looked at closely. NaN and the infinities are
 # the floats that minus themselves are not 0. orjson writes times in UTC as `isoformat` does.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Answer = dict[str, Any]
+BuildWhole = Callable[[Sequence[Any]], list[Answer] | None]
 
 # The name under which a connection's fields ask for its page.
 PAGE = "page"
@@ -76,8 +77,8 @@ class Selection:
     second argument every object with a column that is not what it should be, and leaves None in its place. `names`
     are the attributes that are read in it and below.
 
-    `build_whole`, if there is one, answers objects together with all their children but the `others`, or gives None if
-    anything is not what it should be.
+    `others` are the children that lead to more than what is embedded in the objects. `build_whole`, if there are any
+    that do not, answers objects together with these, or gives None if anything is not what it should be.
     """
 
     build: Callable[[Sequence[Any], list[Any]], list[Any]]
@@ -85,7 +86,7 @@ class Selection:
     leaves: Sequence[Leaf]
     children: list[Child]
     names: frozenset[str]
-    build_whole: Callable[[Sequence[Any]], list[Answer] | None] | None = None
+    build_whole: BuildWhole | None = None
     others: Sequence[Child] = ()
 
 

@@ -56,8 +56,8 @@ def bind_arguments(
     The values of those that no variable decides on are read here, which may raise GraphQLError. `cursors` are the
     arguments that differ from page to page: what is made of the others takes them by its method `between`.
     """
-    fixed = read_all([each for each in arguments if not each.variables], conditions)
     varying = [each for each in arguments if each.variables]
+    fixed = read_all([each for each in arguments if each not in varying], conditions)
     late = [each for each in varying if each.python in cursors]
     early = [each for each in varying if each not in late]
 
@@ -115,7 +115,7 @@ def between(bind: Bind, cursors: Sequence[Argument]) -> Bind:
 
 
 class Variables(Visitor):
-    """Collects the names of variables, those of conditions alone if it starts at whole definitions."""
+    """Collects the names of variables."""
 
     def __init__(self) -> None:
         super().__init__()

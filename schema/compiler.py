@@ -131,9 +131,9 @@ class Compiler:
                     children.append(field)
                     names |= field.selection.names if field.selection else set()
         selection = Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
-        if parts := [each for each in children if is_part(each)]:
-            selection.build_whole = generate_whole(constants, leaves, parts)
-            selection.others = [each for each in children if each not in parts]
+        parts = [each for each in children if is_part(each)]
+        selection.build_whole = generate_whole(constants, leaves, parts) if parts else None
+        selection.others = [each for each in children if each not in parts]
         return selection
 
     def _field(self, field: Field, depth: int) -> Leaf | Child:
@@ -206,7 +206,7 @@ def is_part(child: Child) -> bool:
         child.embedded is not None
         and child.shape == Shape(nullable=False)
         and child.selection is not None
-        and not (child.selection.others if child.selection.build_whole else child.selection.children)
+        and not child.selection.others
     )
 
 
