@@ -6,6 +6,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -206,7 +207,9 @@ class Database:
                 self.breaker.guard(deadline and deadline + 1.0),
                 await self._session(WRITE_ACCESS) as session,
             ):
-                done = await session.execute_write(attempt)
+                # Its beginning travels with its first statement, as in the driver's own execute_query.
+                with getattr(session, "_pipelined_begin", nullcontext()):
+                    done = await session.execute_write(attempt)
         self._observed(name, started, rows)
         return done
 

@@ -22,6 +22,10 @@ class EagerLookup:
     def lane(self) -> str:
         return f"{self.lookup.name} and lists"
 
+    def pages_of(self, row: Any) -> list[PageKey]:
+        """The keys that would ask for the pages of what was found."""
+        return [PageKey(each, row.id) for each in self.pages]
+
 
 @lru_cache(maxsize=1024)
 def eager_lookup(lookup: Lookup, pages: tuple[PageShape, ...]) -> EagerLookup:
@@ -97,8 +101,7 @@ async def fetch_eager(
     found: dict[Any, Eager] = {}
     for key, row, *pages in records:
         agent = read(row)
-        asked = [PageKey(each, agent.id) for each in shape.pages]
-        found[key] = Eager(agent, dict(zip(asked, read_pages(readers, pages), strict=True)))
+        found[key] = Eager(agent, dict(zip(shape.pages_of(agent), read_pages(readers, pages), strict=True)))
     return [found.get(key.key) for key in keys]
 
 

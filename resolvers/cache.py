@@ -5,7 +5,7 @@ journal and the same epoch.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -25,6 +25,7 @@ from resolvers.loaders import Source
 from resolvers.near import Kept, Near
 from resolvers.tags import names_agent, tags_of
 from resolvers.valkey import Redis
+from resolvers.worth import Worth, Worths, is_sample
 
 # What an object of Python takes beside its values, in bytes.
 OVERHEAD = 300
@@ -78,7 +79,7 @@ def name_answer(*asked: str | None, variables: dict[str, Any] | None) -> str | N
 class Counts:
     """How many rows came from where, an answer counting as many as it was made of.
 
-    `missed` were kept nowhere, and `passed` are those that no cache is for.
+    `missed` were kept nowhere, and `passed` are those that no cache is for, or that passed it by.
     """
 
     near: int = 0
@@ -96,6 +97,7 @@ class Cache:
     def __init__(self, source: Source, redis: Redis, journal: Journal, epoch: Epoch) -> None:
         self.counts = Counts()
         self.near = Near()
+        self.worths = Worths()
         self.source = source
         self.far = Far(redis)
         self.journal = journal
@@ -141,6 +143,10 @@ class Moment:
         self._tags: set[str] = set()
         # Whether this was not asked for before, as far as is known.
         self._first = False
+        # What is known of the operation, and whether it passes the cache by.
+        self._worth: Worth | None = None
+        self._passes = False
+        self._asked = self._missed = 0
         self._rows = 0
         # Whether all that was read belongs to tags, and for how long it may be kept.
         self._whole = True
@@ -159,15 +165,21 @@ class Moment:
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it.
 
-        Whoever is kept comes without the lists that were to be loaded eagerly: they may be kept, too.
+        Whoever is kept comes without the lists that were to be loaded eagerly, which are kept as well.
         """
         cache = self._cache
-        if not await self._begin():
+        if self._passes or not await self._begin():
             self._whole = False
             cache.counts.passed += len(keys)
             return await cache.source.load_many(keys)
         plain = [key.plain if isinstance(key, EagerKey) else key for key in keys]
-        answers, missing, tags = self._find_rows(plain)
+        kept = self._find(plain)
+        for place, (key, who) in enumerate(zip(keys, kept, strict=True)):
+            # Whose lists are to be read is read together with them.
+            if who and isinstance(key, EagerKey) and not all(self._find(key.shape.pages_of(who.value))):
+                kept[place] = None
+        answers, missing, tags = self._sort(plain, kept)
+        self._asked, self._missed = self._asked + len(keys), self._missed + len(missing)
         if missing:
             found = await cache.source.load_many([keys[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
@@ -180,13 +192,16 @@ class Moment:
         """Treats what answers brought along as if it had been asked for."""
         if brought := dict(chain.from_iterable(map(brought_by, keys, answers))):
             found = list(brought)
-            _, missing, tags = self._find_rows(found)
+            _, missing, tags = self._sort(found, self._find(found))
             self._keep_rows([(found[place], tags[place], alone(brought[found[place]])) for place in missing])
 
-    def _find_rows(self, keys: Sequence[Key]) -> tuple[list[Any], list[int], list[str | None]]:
-        """Gives what is kept near for each key, the places of the keys for which nothing is, and the keys' tags."""
-        now, near = asyncio.get_running_loop().time(), self._cache.near.rows
-        kept = near.get(keys, self._era or "", self._journal, now)
+    def _find(self, keys: Sequence[Key]) -> list[Kept | None]:
+        """Gives what is kept near for each key."""
+        now = asyncio.get_running_loop().time()
+        return self._cache.near.rows.get(keys, self._era or "", self._journal, now)
+
+    def _sort(self, keys: Sequence[Key], kept: list[Kept | None]) -> tuple[list[Any], list[int], list[str | None]]:
+        """Gives the answer to each key, the places of the keys for which none is kept, and the keys' tags."""
         missing = [place for place, each in enumerate(kept) if each is None]
         self._cache.counts.near += len(keys) - len(missing)
         return [each and each.value for each in kept], missing, self._note(keys, missing)
@@ -225,18 +240,22 @@ class Moment:
                 kept.append((key, Kept(answer, (own,), era, position, until, size)))
         self._cache.near.rows.put(kept)
 
-    async def find(self, name: str) -> bytes | None:
+    async def find(self, name: str, operation: Hashable = None) -> bytes | None:
         """Gives a whole answer, as JSON, that was kept under a name and still holds.
 
-        What is asked for the first time is kept only as a whole, if it is small, beside the agents in it.
+        What is asked for the first time is kept only as a whole, if it is small, beside the agents in it. Operations
+        whose answers are hardly ever found again are not looked for, and nothing is kept of them.
         """
-        if not await self._begin():
-            return None
         cache = self._cache
+        self._worth = cache.worths[operation]
+        self._passes = self._worth.passes and not is_sample(name)
+        if self._passes or not await self._begin():
+            return None
         answers, now = cache.near.answers, asyncio.get_running_loop().time()
         (kept,) = answers.get((name,), self._era or "", self._journal, now)
         if kept:
             cache.counts.near += kept.rows
+            self._worth.note(1.0)
             return kept.value
         self._first = not cache.near.asked.again(name)
         try:
@@ -252,10 +271,13 @@ class Moment:
         tags = tuple(map(intern, tags))
         answers.put([(name, Kept(json, tags, era, position, now + lifetime, weigh_answer(json, tags), rows))])
         cache.counts.far += rows
+        self._worth.note(1.0)
         return json
 
     def keep(self, name: str, json: bytes) -> None:
         """Keeps a whole answer, if all that it was made of belongs to tags that did not change meanwhile."""
+        if self._worth and self._asked and not self._first:
+            self._worth.note(1 - self._missed / self._asked)
         largest = LARGEST_AT_FIRST if self._first else LARGEST
         if not self._whole or not self._tags or self._era is None or len(json) > largest:
             return

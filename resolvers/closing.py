@@ -41,17 +41,29 @@ class Transactions:
         self._journal = journal
         self._epoch = epoch
 
-    async def transact(self, name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
-        """Runs what a transaction does, which announces what it changes before it does, and gives its result."""
+    async def transact(
+        self,
+        name: str,
+        work: Callable[[Run, Announce], Awaitable[T]],
+        deadline: float,
+        after: Callable[[T], Awaitable[None]] | None = None,
+    ) -> T:
+        """Runs what a transaction does, which announces what it changes before it does, and gives its result.
+
+        What comes `after` the commit is done while what was closed is opened.
+        """
         # For longer than it can last: when its end is unknown, it is over by then.
         closing = Closing(self._database, self._journal, self._epoch, lease=2 * deadline + 2)
         try:
-            done = await self._database.transaction(name, lambda run: work(run, closing.announce), deadline=deadline)
+            done = await self._database.transaction(name, lambda run: closing.attempt(run, work), deadline=deadline)
         except SocietyError as error:
             if not isinstance(error, OF_NO_KEY):
                 await closing.give_up()
             raise
-        await closing.finish()
+        if after:
+            await asyncio.gather(closing.finish(), after(done))
+        else:
+            await closing.finish()
         return done
 
 
@@ -65,19 +77,35 @@ class Closing:
         self._lease = lease
         self._holder = secrets.token_hex(6)
         self._closed: set[str] = set()
+        # What says whether Redis has heard of it.
+        self._closings: list[asyncio.Task[bool]] = []
         self._closed_epoch: str | None = None
         self._renewed = False
 
+    async def attempt(self, run: Run, work: Callable[[Run, Announce], Awaitable[T]]) -> T:
+        """Does what there is to do; returns, for the commit, when all that was announced is closed, or the epoch."""
+        try:
+            done = await work(run, self.announce)
+            if not all(await asyncio.gather(*self._closings)):
+                self._closed_epoch = await close_epoch(run)
+            return done
+        finally:
+            if self._closings:
+                # Nothing may be closed after it is opened.
+                await asyncio.wait(self._closings)
+                self._closings = []
+
     async def announce(self, run: Run, touched: Touched) -> None:
-        """Closes the tags of what will be changed, or the epoch."""
+        """Begins to close the tags of what will be changed, while it is being changed."""
         if touched.all:
             await renew_epoch(run)
             self._renewed = True
-        tags = tags_of(touched)
-        if tags and (self._epoch.closed_now or not await self._close(tags)):
-            self._closed_epoch = await close_epoch(run)
+        if tags := tags_of(touched):
+            self._closings.append(asyncio.create_task(self._close(tags)))
 
     async def _close(self, tags: set[str]) -> bool:
+        if self._epoch.closed_now:
+            return False
         self._closed |= tags
         try:
             await self._journal.close(tags, self._holder, self._lease)

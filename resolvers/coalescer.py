@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -23,6 +24,8 @@ FEWEST = 12
 MANY = 64
 # Seconds after which fewer of them are sent as well, because the other one is slow.
 PATIENCE = 0.03
+# So many are answered in one turn of the event loop where it goes gradually.
+ANSWERED_AT_ONCE = 8
 
 STOPPED = "The server is stopping. Try again shortly."
 
@@ -71,6 +74,14 @@ class Waiting(dict[Key, asyncio.Future[Any]]):
     requests = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one query answers, and what its keys touch."""
+
+    batch: dict[Key, asyncio.Future[Any]]
+    touched: set[str]
+
+
 class Lane:
     """The keys that wait for one kind of query, and the queries that run.
 
@@ -79,6 +90,8 @@ class Lane:
     While a query runs, it is sent for others when they are `fewest`, or after a moment of patience. What twice as many
     requests ask for is divided.
     Of keys that touch the same, as `touches` names it, one query's are sent at a time, in the order of their arrival.
+    If it goes `gradually`, what comes next is sent first and then a few are answered in each turn of the event loop, so
+    that what is waited for elsewhere is heard in between.
     """
 
     def __init__(
@@ -91,6 +104,7 @@ class Lane:
         pace: float | None = None,
         fewest: int = FEWEST,
         touches: Callable[[Any], Collection[str]] = lambda _: (),
+        gradually: bool = False,
         closed: bool = False,
     ) -> None:
         self._fetch = fetch
@@ -101,12 +115,15 @@ class Lane:
         self._limit = largest
         self._fewest = fewest
         self._touches = touches
+        self._at_once = ANSWERED_AT_ONCE if gradually else None
         self._touched: set[str] = set()
         self._waiting: dict[Shape, Waiting] = {}
         self._scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = closed
+        # The queries that the database works on, and with them those whose answers are being given.
         self._running: dict[asyncio.Task[None], Shape] = {}
+        self._tasks: dict[asyncio.Task[None], Sent] = {}
 
     def add(self, key: Key, *, more: bool = False) -> asyncio.Future[Any]:
         """Lets a key wait for the next query; the future is everybody's who asks for it.
@@ -143,9 +160,9 @@ class Lane:
         if self._alarm:
             self._alarm.cancel()
         self._send()
-        for task in self._running:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _have_patience(self) -> None:
         """Sees to it that what may be sent, but is too little, does not wait for long."""
@@ -208,15 +225,23 @@ class Lane:
     def _start(self, query: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
         touched = {each for key in batch for each in self._touches(key)}
         self._touched |= touched
-
-        def finished(task: asyncio.Task[None]) -> None:
-            del self._running[task]
-            self._touched -= touched
-            self._send()
-
         task = asyncio.create_task(self._answer(batch))
         self._running[task] = query
-        task.add_done_callback(finished)
+        self._tasks[task] = Sent(batch, touched)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        # Whoever has no answer by now would wait for ever.
+        fail(self._tasks[task].batch, Unavailable(STOPPED))
+        self._make_room(task)
+        del self._tasks[task]
+
+    def _make_room(self, task: asyncio.Task[None]) -> None:
+        """Sends what comes next, as soon as the database has answered."""
+        if task in self._running:
+            del self._running[task]
+            self._touched -= self._tasks[task].touched
+            self._send()
 
     def _keep_pace(self, size: int, took: float) -> None:
         if self._pace is None:
@@ -229,28 +254,27 @@ class Lane:
 
     async def _answer(self, batch: dict[Key, asyncio.Future[Any]]) -> None:
         parts = [batch]
-        try:
-            while parts:
-                part = parts.pop(0)
-                started = time.monotonic()
-                try:
-                    keys = list(part)
-                    values = await self._fetch(keys[0].shape, keys)
-                    if len(values) != len(part):
-                        raise ValueError(f"{len(part)} keys were answered with {len(values)} values.")
-                except Exception as error:
-                    if len(part) == 1 or isinstance(error, OF_NO_KEY):
-                        fail(part, error)
-                    else:
-                        # In order: of what is written, each may build on what comes before.
-                        parts[:0] = halves(part)
+        while parts:
+            part = parts.pop(0)
+            started = time.monotonic()
+            try:
+                keys = list(part)
+                values = await self._fetch(keys[0].shape, keys)
+                if len(values) != len(part):
+                    raise ValueError(f"{len(part)} keys were answered with {len(values)} values.")
+            except Exception as error:
+                values = None
+                if len(part) == 1 or isinstance(error, OF_NO_KEY):
+                    fail(part, error)
                 else:
-                    # Nothing here may fail: what was written would be written again.
-                    succeed(part, values)
-                self._keep_pace(sum(map(self._weigh, part)), time.monotonic() - started)
-        finally:
-            # Whoever has no answer by now would wait for ever.
-            fail(batch, Unavailable(STOPPED))
+                    # In order: of what is written, each may build on what comes before.
+                    parts[:0] = halves(part)
+            self._keep_pace(sum(map(self._weigh, part)), time.monotonic() - started)
+            if self._at_once and not parts and (task := asyncio.current_task()):
+                self._make_room(task)
+            if values is not None:
+                # Nothing here may fail: what was written would be written again.
+                await succeed(part, values, self._at_once or len(values))
 
 
 async def all_done(answers: Iterable[asyncio.Future[Any]]) -> None:
@@ -273,11 +297,23 @@ def over(answer: asyncio.Future[Any]) -> asyncio.Future[None]:
     return waiter
 
 
-def succeed(batch: dict[Key, asyncio.Future[Any]], values: Sequence[Any]) -> None:
-    for answer, value in zip(batch.values(), values, strict=True):
-        # Whoever asked may have given up, and the future with it.
-        if not answer.done():
-            answer.set_result(value)
+async def succeed(batch: dict[Key, asyncio.Future[Any]], values: Sequence[Any], at_once: int) -> None:
+    """Answers so many at a time; if it is cancelled, the rest at once."""
+    rest = zip(batch.values(), values, strict=True)
+    try:
+        for number, (answer, value) in enumerate(rest, start=1):
+            give(answer, value)
+            if number % at_once == 0 and number < len(values):
+                await asyncio.sleep(0)
+    finally:
+        for answer, value in rest:
+            give(answer, value)
+
+
+def give(answer: asyncio.Future[Any], value: Any) -> None:
+    # Whoever asked may have given up, and the future with it.
+    if not answer.done():
+        answer.set_result(value)
 
 
 def halves(batch: dict[Key, asyncio.Future[Any]]) -> tuple[dict[Key, asyncio.Future[Any]], ...]:

@@ -64,6 +64,8 @@ class Writes:
             pace=PACE,
             fewest=FEWEST,
             touches=lambda change: {*change.agents(), *change.memories()},
+            # Whoever waits for the database in a transaction holds locks.
+            gradually=True,
         )
 
     async def commit(self, change: Change) -> dict[str, Any]:
@@ -88,11 +90,12 @@ class Writes:
 
         if self._observe:
             self._observe(len(changes))
-        answers: list[Answer] = await self._transact("write", work, self._deadline)
+        return await self._transact("write", work, self._deadline, self._tell)
+
+    async def _tell(self, answers: Sequence[Answer]) -> None:
         events = [event for answer in answers if not isinstance(answer, SocietyError) for event in answer.events]
         if events:
             await self._publish(events)
-        return answers
 
     async def advance(
         self, key: str | None, *, by: timedelta, agents: Collection[str] | None, systems: Collection[System]

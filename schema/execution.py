@@ -123,7 +123,7 @@ async def recall(schema: Schema, operation: Operation, context: Context, moment:
     name = name_answer(schema.edition, operation.document, operation.name, variables=operation.variables)
     if name is None:
         return await run(schema, operation, context, until)
-    if json := await moment.find(name):
+    if json := await moment.find(name, (operation.document, operation.name)):
         return Answer(json=json)
     answer = await run(schema, operation, context, until)
     if answer.executed and "errors" not in answer.payload:

@@ -47,6 +47,7 @@ class CreateAgents(Change):
     parts: ClassVar[frozenset[Part]] = frozenset()
     merges: ClassVar[bool] = True
     creates: ClassVar[bool] = True
+    leads: ClassVar[bool] = True
 
     def __init__(self, records: list[Agent]) -> None:
         self.records = records
@@ -103,6 +104,7 @@ class UpdateAgent(Change):
     """New values for some of an agent's fields; a persona replaces the one before."""
 
     parts: ClassVar[frozenset[Part]] = frozenset({Part.SELF})
+    leads: ClassVar[bool] = True
 
     def __init__(self, key: str, properties: dict[str, Any], now: datetime) -> None:
         self.key = key
@@ -154,6 +156,7 @@ class DeleteAgents(Change):
     """Agents that go, with what they remember, know and did, and what was done toward them."""
 
     spreads: ClassVar[bool] = True
+    leads: ClassVar[bool] = True
 
     def __init__(self, keys: list[str], now: datetime) -> None:
         self.keys = keys

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from graph.checks import shown
 from graph.database import DIMENSION, Database, Run
@@ -57,15 +57,34 @@ async def tell_nobody(_run: Run, _touched: Touched) -> None:
     """Is for those who cache nothing."""
 
 
-# Runs what a transaction does, by name and with a deadline in seconds, and gives its result after the commit.
-Transact = Callable[[str, Callable[[Run, Announce], Awaitable[Any]], float], Awaitable[Any]]
+class Transact(Protocol):
+    """Runs what a transaction does, by name and with a deadline in seconds, and gives its result after the commit.
+
+    What comes `after` it is done before that.
+    """
+
+    async def __call__(
+        self,
+        name: str,
+        work: Callable[[Run, Announce], Awaitable[T]],
+        deadline: float,
+        after: Callable[[T], Awaitable[None]] | None = None,
+    ) -> T: ...
 
 
 def transacting(database: Database) -> Transact:
     """Runs transactions that tell nobody what they change."""
 
-    async def transact(name: str, work: Callable[[Run, Announce], Awaitable[T]], deadline: float) -> T:
-        return await database.transaction(name, lambda run: work(run, tell_nobody), deadline=deadline)
+    async def transact(
+        name: str,
+        work: Callable[[Run, Announce], Awaitable[T]],
+        deadline: float,
+        after: Callable[[T], Awaitable[None]] | None = None,
+    ) -> T:
+        done = await database.transaction(name, lambda run: work(run, tell_nobody), deadline=deadline)
+        if after:
+            await after(done)
+        return done
 
     return transact
 
@@ -120,13 +139,15 @@ class Change:
     A class of changes says how it is read from a client's input, what it touches, and how many of its changes
     are written at once. `merges` says that those that touch the same agent may be written together, in order.
     `parts` are what of its agents it may change; `spreads` says that it changes the relationships and interactions of
-    those who are tied to them as well. `creates` says that it may bring agents into being.
+    those who are tied to them as well. `creates` says that it may bring agents into being, and `leads` that whatever
+    else is done to its agents depends on it.
     """
 
     merges: ClassVar[bool] = False
     parts: ClassVar[frozenset[Part]] = frozenset(Part)
     spreads: ClassVar[bool] = False
     creates: ClassVar[bool] = False
+    leads: ClassVar[bool] = False
 
     shape: Any = None
     request: Request | None = None

@@ -97,11 +97,12 @@ async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: s
 
 
 def stages(changes: Iterable[Change], known: Known) -> list[list[Change]]:
-    """Sorts changes into statements of one kind each, so that those of one agent keep their order."""
+    """Sorts changes into statements of one kind each, so that those of the same part of an agent keep their order."""
     found: list[list[Change]] = []
-    latest: dict[str, int] = {}
+    latest: dict[tuple[str, Part], int] = {}
     for change in changes:
-        touched = {*change.agents(), *(known.owners.get(id, id) for id in change.memories())}
+        owners = {*change.agents(), *(known.owners.get(id, id) for id in change.memories())}
+        touched = [(owner, part) for owner in owners for part in (Part if change.leads else change.parts)]
         earliest = max((latest.get(key, 0) for key in touched), default=0)
         if not change.merges and any(key in latest for key in touched):
             earliest += 1

@@ -18,9 +18,17 @@ from graph.tables import EPOCH, TABLES
 from graph.writes.change import Answer, Change, Known, Outcome, Part, read_items
 from graph.writes.relationships import DEFAULTS, tie_changed, to_relationship
 
-# Both agents are locked, so no other interaction comes between reading a tie and writing it.
-MOVE_TIES = f"""
-UNWIND $rows AS r
+# Both agents are locked, so no other interaction comes between reading a tie and writing it. The first interaction that
+# is known of tells what the agent's clock says.
+RECORD = f"""
+CALL () {{ {TABLES[Kind.INTERACTIONS].create.replace("$rows", "$interactions")} AS made }}
+CALL () {{
+  UNWIND $moments AS r
+  MATCH (a:Agent {{id: r[0]}})
+  WITH a, {cypher_energy_after("[a.socialEnergy, coalesce(a.energyAt.epochMillis, r[1][0])]", "r[1]")} AS s
+  SET a.socialEnergy = s[0], a.energyAt = datetime({{epochMillis: s[1]}})
+}}
+UNWIND $ties AS r
 MATCH (a:Agent {{id: r.source}}) MATCH (b:Agent {{id: r.target}})
 MERGE (a)-[n:RELATES_TO]->(b)
 ON CREATE SET n.id = r.id, n.kind = $kind, n.strength = 0.0, n.trust = $trust, n.interactionCount = 0,
@@ -35,13 +43,6 @@ SET n.strength = s[0], n.trust = s[1], n.strengthAt = datetime({{epochMillis: s[
     n.interactionCount = n.interactionCount + r.count,
     n.lastInteractionAt = CASE WHEN n.lastInteractionAt > last THEN n.lastInteractionAt ELSE last END
 RETURN collect([{projection(Relationship)}])
-"""
-# The first interaction that is known of tells what the agent's clock says.
-SPEND_ENERGY = f"""
-UNWIND $rows AS r
-MATCH (a:Agent {{id: r[0]}})
-WITH a, {cypher_energy_after("[a.socialEnergy, coalesce(a.energyAt.epochMillis, r[1][0])]", "r[1]")} AS s
-SET a.socialEnergy = s[0], a.energyAt = datetime({{epochMillis: s[1]}})
 """
 MILLISECOND = timedelta(milliseconds=1)
 Pair = tuple[str, str]
@@ -89,12 +90,13 @@ class RecordInteractions(Change):
     @classmethod
     async def write(cls, run: Run, changes: Sequence["RecordInteractions"], known: Known) -> list[Answer]:
         records = [record for change in changes for record in change.records]
-        table = TABLES[Kind.INTERACTIONS]
-        await run(table.create, {"rows": [table.values(record) for record in records]})
         ties, moments = gather(records, known)
-        rows = [tie.row(*pair) for pair, tie in ties.items()]
-        moved = map(to_relationship, await collect(run, MOVE_TIES, rows=rows, **DEFAULTS))
-        await run(SPEND_ENERGY, {"rows": list(moments.items())})
+        given: dict[str, Any] = {
+            "interactions": list(map(TABLES[Kind.INTERACTIONS].values, records)),
+            "moments": list(moments.items()),
+            "ties": [tie.row(*pair) for pair, tie in ties.items()],
+        }
+        moved = map(to_relationship, await collect(run, RECORD, **given, **DEFAULTS))
         found = {(tie.source_id, tie.target_id): tie for tie in moved}
         return [outcome(change, found, known) for change in changes]
 

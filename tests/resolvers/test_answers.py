@@ -1,6 +1,7 @@
 """Whole answers: kept near and far, and found as long as nothing that they were made of has changed."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from graph.writes.agents import UpdateAgent
 from graph.writes.interactions import RecordInteractions
 from graph.writes.memories import AddMemories
+from resolvers import cache, worth
+from resolvers.cache import name_answer
 from resolvers.context import Context
 from resolvers.loaders import Loaders
 from schema.answer import Answer
@@ -135,7 +138,34 @@ async def test_what_changes_while_it_is_read_is_not_kept(schema: Schema, workers
     context = Context(Loaders(moment), one.writes, None, moment)  # pyright: ignore[reportArgumentType]
     await execute(schema, Operation(MEMORIES, {"key": "a0"}), context, deadline=10.0)
     await one.journal.follow()
-    before = one.cache.counts.near
+    missed = one.cache.counts.missed
     assert set(contents(await ask(schema, one, MEMORIES, key="a0"))) == {"before", "new"}
-    # The agent itself, whose tag is another, is all that was kept of it.
-    assert one.cache.counts.near == before + 1
+    # The agent itself, whose tag is another, was kept, and is read again together with its memories.
+    assert one.cache.counts.missed == missed + 2
+
+
+async def test_what_changes_faster_than_it_is_asked_for_passes_the_cache_by(
+    schema: Schema, workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+):
+    one, _ = workers
+    monkeypatch.setattr(worth, "JUDGED_AFTER", 4)
+    samples: set[str] = set()
+    monkeypatch.setattr(cache, "is_sample", lambda name: name in samples)
+    # The first question of all finds nothing that could have been lost.
+    for number in range(5):
+        await one.writes.commit(remember("a0", f"{number}"))
+        await ask(schema, one, MEMORIES, key="a0")
+    before = replace(one.cache.counts)
+    assert len(contents(await ask(schema, one, MEMORIES, key="a0"))) == 5
+    await one.writes.commit(remember("a0", "more"))
+    assert len(contents(await ask(schema, one, MEMORIES, key="a0"))) == 6, "what passes by is no less fresh"
+    assert one.cache.counts == replace(before, passed=before.passed + 2)
+    await ask(schema, one, MEMORIES.replace("content", "id"), key="a0")
+    assert one.cache.counts.missed > before.missed, "other operations do not"
+
+    samples.add(name_answer(schema.edition, MEMORIES, None, variables={"key": "a0"}) or "")
+    for _ in range(6):
+        assert len(contents(await ask(schema, one, MEMORIES, key="a0"))) == 6
+    passed = one.cache.counts.passed
+    await ask(schema, one, MEMORIES, key="a1")
+    assert one.cache.counts.passed == passed, "what is found of the samples shows that it is worth it again"

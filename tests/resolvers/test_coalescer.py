@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
-from resolvers.coalescer import FEWEST, MANY, PATIENCE, Coalescer, Lane
+from resolvers.coalescer import ANSWERED_AT_ONCE, FEWEST, MANY, PATIENCE, Coalescer, Lane
 
 
 @dataclass(frozen=True)
@@ -275,6 +275,45 @@ async def test_a_cancelled_request_cancels_no_one_elses():
     assert await within(kept) == [2]
     assert await within(rider) == [3, 4]
     assert backend.batches == [[1, 2, 3], [3, 4]]
+
+
+async def test_where_it_goes_gradually_what_comes_next_is_sent_before_all_are_answered():
+    backend = Backend()
+    lane = Lane(backend, in_flight=1, largest=100, gradually=True)
+    first = [lane.add(Key(number)) for number in range(3 * ANSWERED_AT_ONCE)]
+    await turn()
+    later = lane.add(Key("later"))
+    backend.gate.set()
+    steps: list[tuple[int, bool]] = []
+    async with asyncio.timeout(10):
+        while not later.done() or not first[-1].done():
+            await asyncio.sleep(0)
+            steps.append((sum(map(asyncio.Future.done, first)), ["later"] in backend.batches))
+    assert {ANSWERED_AT_ONCE, 2 * ANSWERED_AT_ONCE} <= {answered for answered, _ in steps}, "a few in each turn"
+    assert any(answered < len(first) and sent for answered, sent in steps)
+    assert [await each for each in [*first, later]] == [*range(len(first)), "later"]
+    await lane.close()
+
+
+async def test_closing_amid_gradual_answers_gives_the_rest_at_once():
+    backend = Backend()
+    lane = Lane(backend, in_flight=1, largest=100, gradually=True)
+    answers = [lane.add(Key(number)) for number in range(3 * ANSWERED_AT_ONCE)]
+    await turn()
+    backend.gate.set()
+    async with asyncio.timeout(10):
+        await answers[0]
+    await lane.close()
+    assert [await each for each in answers] == list(range(3 * ANSWERED_AT_ONCE)), "it was written: nobody is told else"
+
+
+async def test_a_query_that_is_closed_before_it_begins_leaves_no_one_waiting():
+    lane = Lane(opened(), in_flight=1, largest=100)
+    answer = lane.add(Key(1))
+    lane._send()  # pyright: ignore[reportPrivateUsage]
+    await lane.close()
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(answer, 10)
 
 
 async def test_closing_tells_those_in_flight_those_that_wait_and_those_that_come_later():
