@@ -154,15 +154,32 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
 
     Time that this process was busy with other things does not count: while it is, it hears no answer, however long
     that has been there. So a wait goes by in turns of the event loop, each of which counts as short as it should be.
-    The command has a task of its own, for before Python 3.12 one may swallow its caller's cancellation.
+    The command has a task of its own, for before Python 3.12 one may swallow its caller's cancellation, and the wait a
+    future: `asyncio.wait` would take longer than the command.
     """
-    task = asyncio.ensure_future(command)
+    loop = asyncio.get_running_loop()
+    task, over, turns = asyncio.ensure_future(command), loop.create_future(), TURNS
+
+    def end(_: object = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    def pass_by() -> None:
+        nonlocal turn, turns
+        turns -= 1
+        if turns:
+            turn = loop.call_later(seconds / TURNS, pass_by)
+        else:
+            end()
+
+    task.add_done_callback(end)
+    turn = loop.call_later(seconds / TURNS, pass_by)
     try:
-        for _ in range(TURNS):
-            await asyncio.wait((task,), timeout=seconds / TURNS)
-            if task.done():
-                return task.result()
+        await over
+        if task.done():
+            return task.result()
     finally:
+        turn.cancel()
         if not task.done():
             task.cancel()
             # Nobody is left to hear how it failed.
