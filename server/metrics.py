@@ -146,7 +146,11 @@ def cache_source(cache: Cache) -> Source:
             "ecs_cache_hits", "Rows found in the cache, those of whole answers included, by tier.", ["tier"], hits
         )
         yield CounterMetricFamily("ecs_cache_misses", "Rows looked for in the cache in vain.", value=counts.missed)
-        yield CounterMetricFamily("ecs_cache_passed", "Rows that no cache is for.", value=counts.passed)
+        yield CounterMetricFamily(
+            "ecs_cache_passed",
+            "Rows read past the cache: none is for them, or too little of their operation was found.",
+            value=counts.passed,
+        )
         yield gauge("ecs_cache_near_entries", "Answers held in the process.", len(near))
         yield gauge("ecs_cache_near_bytes", "About how much memory they take.", near.size)
 

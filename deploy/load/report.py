@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from deploy.load.cache_hits import Shares
 from deploy.load.figures import Figures, percentiles
 from deploy.load.plot import write_plot
 from deploy.load.processes import GENERATOR, SERVERS, Watch
@@ -13,11 +14,11 @@ from deploy.load.processes import GENERATOR, SERVERS, Watch
 
 @dataclass(frozen=True)
 class Result:
-    """Latencies, the processes' memory, and the cache's hit rate if the server tells it."""
+    """Latencies, the processes' memory, and what the cache did if the server tells it."""
 
     figures: Figures
     watch: Watch
-    hit_rate: float | None
+    cache: Shares | None
 
 
 def latency_table(figures: Figures, title: str) -> Table:
@@ -41,15 +42,21 @@ def process_table(watch: Watch) -> Table:
     return table
 
 
+def tell(cache: Shares | None) -> str:
+    if cache is None:
+        return "Cache hits: not told by the server."
+    found, passed = ("none" if share is None else f"{share:.1%}" for share in cache)
+    return f"Cache hits: {found} of the rows that were looked for; {passed} of all were read past it."
+
+
 def report(result: Result, title: str, plot: Path, out: Console) -> None:
     """Prints what was found and writes the plot."""
     figures, watch = result.figures, result.watch
     out.print(latency_table(figures, title))
     if watch.peak(*SERVERS):
         out.print(process_table(watch))
-    told = "not told by the server" if result.hit_rate is None else f"{result.hit_rate:.1%}"
     (late,) = percentiles(figures.sent_late, (0.99,))
-    out.print(f"Cache hits: {told}. Of these latencies the generator's own delay, p99: {late * 1000:.1f} ms.")
+    out.print(f"{tell(result.cache)} Of these latencies the generator's own delay, p99: {late * 1000:.1f} ms.")
     if figures.early_errors:
         out.print(f"[red]{figures.early_errors:,} requests failed while all warmed up[/], and are not in the table.")
     for code, message in figures.said.items():

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.bench.load import LoadError
-from deploy.load.cache_hits import hit_rate, read_cache_counts
+from deploy.load.cache_hits import read_cache_counts, shares
 from deploy.load.figures import Figures, percentiles
 from deploy.load.generator import Answer, Arrivals, GeneratorError, generating, missing
 from deploy.load.operations import OPERATIONS, Person, take_turns
@@ -41,7 +41,7 @@ def measure(url: str, persons: list[Person], arrivals: Arrivals, find: Find, war
         for answer in answers:
             figures.add(answer)
             show(answer, figures)
-    return Result(figures, watch, hit_rate(before, read_cache_counts(url)))
+    return Result(figures, watch, shares(before, read_cache_counts(url)))
 
 
 @contextmanager

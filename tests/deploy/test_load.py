@@ -18,7 +18,7 @@ from deploy.load.figures import Figures, by_time, percentiles
 from deploy.load.generator import OK, Answer, Arrivals, missing
 from deploy.load.operations import CONTEXT, OPERATIONS, SOCIETY
 from deploy.load.processes import API, family_behind
-from deploy.load.report import report
+from deploy.load.report import report, tell
 from deploy.load.run import measure
 from deploy.load.society import prime, read_society
 from graph.database import Database
@@ -104,10 +104,12 @@ def test_percentiles_are_the_least_values_that_a_share_does_not_exceed(values: l
         assert at_most / len(values) >= share * (1 - 1e-9)
 
 
-def test_the_hit_rate_is_that_of_what_was_asked_between_two_readings():
-    assert cache_hits.hit_rate((100, 100), (190, 110)) == 0.9
-    assert cache_hits.hit_rate((1, 1), (1, 1)) is None
-    assert cache_hits.hit_rate(None, (1, 1)) is None
+def test_what_the_cache_did_is_told_of_what_was_asked_between_two_readings():
+    assert cache_hits.shares((100, 100, 7), (190, 110, 107)) == (0.9, 0.5)
+    assert cache_hits.shares((1, 1, 1), (1, 1, 1)) == (None, None)
+    assert cache_hits.shares(None, (1, 1, 1)) is None
+    assert tell(cache_hits.Shares(0.9, 0.5)).startswith("Cache hits: 90.0% of the rows")
+    assert "not told" in tell(None)
     told = '# TYPE ecs_cache_hits_total counter\necs_cache_hits_total{tier="local"} 3.0\necs_cache_hits_total 4.0\n'
     assert cache_hits.samples(cache_hits.HITS, told) == ["3.0", "4.0"]
 
