@@ -7,17 +7,16 @@ itself, and acknowledges when everybody has seen that.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
 from graph.database import Database, Run
 from graph.epoch import SEEN_AFTER, close_epoch, renew_epoch
 from graph.errors import SocietyError, Unavailable
-from graph.writes.change import Announce, Part, Touched
-from resolvers.coalescer import OF_NO_KEY
+from graph.writes.change import After, Part, Touched, Work
 from resolvers.epoch import Epoch
 from resolvers.journal import Journal
+from resolvers.lanes import OF_NO_KEY
 from resolvers.tags import ALL_AGENTS, ALL_KNOWLEDGE, tag
 
 T = TypeVar("T")
@@ -41,13 +40,7 @@ class Transactions:
         self._journal = journal
         self._epoch = epoch
 
-    async def transact(
-        self,
-        name: str,
-        work: Callable[[Run, Announce], Awaitable[T]],
-        deadline: float,
-        after: Callable[[T], Awaitable[None]] | None = None,
-    ) -> T:
+    async def transact(self, name: str, work: Work[T], deadline: float, after: After[T] | None = None) -> T:
         """Runs what a transaction does, which announces what it changes before it does, and gives its result.
 
         What comes `after` the commit is done while what was closed is opened.
@@ -82,7 +75,7 @@ class Closing:
         self._closed_epoch: str | None = None
         self._renewed = False
 
-    async def attempt(self, run: Run, work: Callable[[Run, Announce], Awaitable[T]]) -> T:
+    async def attempt(self, run: Run, work: Work[T]) -> T:
         """Does what there is to do; returns, for the commit, when all that was announced is closed, or the epoch."""
         try:
             done = await work(run, self.announce)

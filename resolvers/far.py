@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from resolvers.coalescer import Lane
+from resolvers.lanes import Lane
 from resolvers.valkey import Redis
 from resolvers.words import Word
 

@@ -16,7 +16,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane
+from resolvers.lanes import Lane
 from resolvers.valkey import Redis, Script
 from resolvers.words import Word
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from graph.embedding import LONGEST, LocalModel, Role, unpack
 from graph.errors import DeadlineExceeded, Unavailable
-from resolvers.coalescer import STOPPED, Lane
+from resolvers.lanes import STOPPED, Lane
 
 log = logging.getLogger("ecs.embeddings")
 

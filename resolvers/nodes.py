@@ -18,6 +18,8 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import AskError, RedisError
 
+from resolvers.futures import over
+
 T = TypeVar("T")
 
 # Seconds that a server may take.
@@ -158,24 +160,20 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
     future: `asyncio.wait` would take longer than the command.
     """
     loop = asyncio.get_running_loop()
-    task, over, turns = asyncio.ensure_future(command), loop.create_future(), TURNS
-
-    def end(_: object = None) -> None:
-        if not over.done():
-            over.set_result(None)
+    task, turns = asyncio.ensure_future(command), TURNS
+    waiting = over(task)
 
     def pass_by() -> None:
         nonlocal turn, turns
         turns -= 1
         if turns:
             turn = loop.call_later(seconds / TURNS, pass_by)
-        else:
-            end()
+        elif not waiting.done():
+            waiting.set_result(None)
 
-    task.add_done_callback(end)
     turn = loop.call_later(seconds / TURNS, pass_by)
     try:
-        await over
+        await waiting
         if task.done():
             return task.result()
     finally:

@@ -15,7 +15,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as NotConnected
 
 from graph.errors import Unavailable
-from resolvers.coalescer import Lane
+from resolvers.lanes import Lane
 from resolvers.valkey import Redis, Script
 from resolvers.words import Together
 

@@ -11,7 +11,7 @@ from graph.errors import SocietyError
 from graph.events import Event, EventKind
 from graph.writes.change import Announce, Answer, Change, Transact, transacting
 from graph.writes.group import write_group
-from resolvers.coalescer import Lane
+from resolvers.lanes import Lane
 
 # Rows in one transaction; a larger change has one of its own.
 LARGEST = 1000

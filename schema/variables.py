@@ -134,28 +134,24 @@ def object_reader(kind: GraphQLInputObjectType, within: tuple[GraphQLInputType, 
         found = dict[str, Any]()
         for name, own, read, otherwise in fields:
             if name in value:
-                each = found[own] = read(value[name])
-                if each is Undefined:
-                    return Undefined
-            elif otherwise is not None and not otherwise(found, own):
+                each = read(value[name])
+            elif otherwise:
+                each = otherwise()
+            else:
+                continue
+            if each is Undefined:
                 return Undefined
+            found[own] = each
         return make(found)
 
     return read_object
 
 
-def left_out(field: GraphQLInputField) -> Callable[[dict[str, Any], str], bool] | None:
-    """Makes the function that puts a field's default where it was left out, and says whether it may be.
+def left_out(field: GraphQLInputField) -> Callable[[], Any] | None:
+    """Makes the function that gives what a field is where it was left out, Undefined if it may not be.
 
-    None for one that may be and has none.
+    None for one that is left out then as well.
     """
     if is_required_input_field(field):
-        return lambda found, own: False
-    if coerce_default_value(field) is Undefined:
-        return None
-
-    def put(found: dict[str, Any], own: str) -> bool:
-        found[own] = coerce_default_value(field)
-        return True
-
-    return put
+        return lambda: Undefined
+    return None if coerce_default_value(field) is Undefined else lambda: coerce_default_value(field)

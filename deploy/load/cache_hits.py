@@ -24,9 +24,8 @@ def read_cache_counts(url: str) -> Counts | None:
             text = response.read().decode()
     except (OSError, ValueError):
         return None
-    return (
-        tuple(sum(map(float, samples(name, text))) for name in (HITS, MISSES, PASSED)) if samples(HITS, text) else None
-    )
+    counts = tuple(sum(map(float, samples(name, text))) for name in (HITS, MISSES, PASSED))
+    return counts if samples(HITS, text) else None
 
 
 def samples(name: str, text: str) -> list[str]:

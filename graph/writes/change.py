@@ -57,30 +57,21 @@ async def tell_nobody(_run: Run, _touched: Touched) -> None:
     """Is for those who cache nothing."""
 
 
+# What a transaction does, and what is to be done with its result after the commit.
+Work = Callable[[Run, Announce], Awaitable[T]]
+After = Callable[[T], Awaitable[None]]
+
+
 class Transact(Protocol):
-    """Runs what a transaction does, by name and with a deadline in seconds, and gives its result after the commit.
+    """Runs a transaction, by name and with a deadline in seconds, and gives its result when all is done."""
 
-    What comes `after` it is done before that.
-    """
-
-    async def __call__(
-        self,
-        name: str,
-        work: Callable[[Run, Announce], Awaitable[T]],
-        deadline: float,
-        after: Callable[[T], Awaitable[None]] | None = None,
-    ) -> T: ...
+    async def __call__(self, name: str, work: Work[T], deadline: float, after: After[T] | None = None) -> T: ...
 
 
 def transacting(database: Database) -> Transact:
     """Runs transactions that tell nobody what they change."""
 
-    async def transact(
-        name: str,
-        work: Callable[[Run, Announce], Awaitable[T]],
-        deadline: float,
-        after: Callable[[T], Awaitable[None]] | None = None,
-    ) -> T:
+    async def transact(name: str, work: Work[T], deadline: float, after: After[T] | None = None) -> T:
         done = await database.transaction(name, lambda run: work(run, tell_nobody), deadline=deadline)
         if after:
             await after(done)

@@ -21,7 +21,7 @@ from graph.writes.relationships import DEFAULTS, tie_changed, to_relationship
 # Both agents are locked, so no other interaction comes between reading a tie and writing it. The first interaction that
 # is known of tells what the agent's clock says.
 RECORD = f"""
-CALL () {{ {TABLES[Kind.INTERACTIONS].create.replace("$rows", "$interactions")} AS made }}
+CALL () {{ {TABLES[Kind.INTERACTIONS].create} AS made }}
 CALL () {{
   UNWIND $moments AS r
   MATCH (a:Agent {{id: r[0]}})
@@ -92,7 +92,7 @@ class RecordInteractions(Change):
         records = [record for change in changes for record in change.records]
         ties, moments = gather(records, known)
         given: dict[str, Any] = {
-            "interactions": list(map(TABLES[Kind.INTERACTIONS].values, records)),
+            "rows": list(map(TABLES[Kind.INTERACTIONS].values, records)),
             "moments": list(moments.items()),
             "ties": [tie.row(*pair) for pair, tie in ties.items()],
         }

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
-from resolvers.coalescer import ANSWERED_AT_ONCE, FEWEST, MANY, PATIENCE, Coalescer, Lane
+from resolvers.coalescer import Coalescer
+from resolvers.lanes import ANSWERED_AT_ONCE, FEWEST, MANY, PATIENCE, Lane
 
 
 @dataclass(frozen=True)
