@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from resolvers.plan import Answer, BuildWhole, Child, Leaf
+from resolvers.plan import Answer, BuildItems, BuildWhole, Child, Leaf
 
 Build = Callable[[Sequence[Any], list[Any]], list[Answer | None]]
 
@@ -22,6 +22,10 @@ SOUND: dict[Any, str] = {
     datetime: "{v}.__class__ is datetime and {v}.tzinfo is UTC",
 }
 
+# What of a page the items of a connection are made of. An edge's own attributes have the same names, and `cursor`.
+EDGE = "edge"
+PARTS = {"node": "page.items", "position": "page.positions", "far": "page.brought"}
+
 
 def generate(constants: Mapping[str, Any], leaves: Sequence[Leaf]) -> Build:
     """Makes the function that answers objects: constants by name, in which those of leaves are their places.
@@ -29,7 +33,7 @@ def generate(constants: Mapping[str, Any], leaves: Sequence[Leaf]) -> Build:
     It appends objects with a column that is not what it should be to its second argument, and leaves None for them.
     """
     code = Code()
-    answer = code.answer("each", constants, leaves)
+    answer = code.answer("each.", constants, leaves)
     condition = f" if {' and '.join(code.checks)} else odd(each)" if code.checks else ""
     return code.function(
         "def made(objects, strange):",
@@ -48,7 +52,7 @@ def generate_whole(constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: 
     It gives None if anything is not what it should be.
     """
     code = Code()
-    answer = code.answer("each", constants, leaves, parts)
+    answer = code.answer("each.", constants, leaves, parts)
     return code.function(
         "def made(objects):",
         "    answers = []",
@@ -64,39 +68,79 @@ def generate_whole(constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: 
     )
 
 
+def generate_items(
+    item: str, constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: Sequence[Child]
+) -> BuildItems:
+    """Makes the function that answers the items of connections' pages: their edges, or one of the `PARTS` of each.
+
+    It gives None if anything is not what it should be.
+    """
+    code = Code()
+    if item != EDGE:
+        code.expect(item)
+    answer = code.answer("" if item == EDGE else f"{item}.", constants, leaves, parts)
+    cursor = ["cursor = connection.cursor_at(position)"] if "cursor" in code.roots else []
+    read = code.roots | {"position"} if cursor else code.roots
+    names = [name for name in PARTS if name in read] or ["node"]
+    return code.function(
+        "def made(connections, pages):",
+        "    lists = []",
+        "    try:",
+        "        for connection, page in zip(connections, pages, strict=True):",
+        "            lists.append(answers := [])",
+        "            add = answers.append",
+        f"            for {', '.join(names)}, in zip({', '.join(PARTS[name] for name in names)}, strict=True):",
+        *(f"                {line}" for line in (*cursor, *code.reads)),
+        f"                if not ({' and '.join(code.checks) or True}): return None",
+        f"                add({answer})",
+        "    except Exception:",
+        "        return None",
+        "    return lists",
+    )
+
+
 class Code:
-    """The code that answers objects: which values are read, what they must be, and what its names stand for."""
+    """The code that answers objects: which values are read, what they must be, and what its names stand for.
+
+    `roots` are the names that the paths of what is read begin with.
+    """
 
     def __init__(self) -> None:
         self.reads: list[str] = []
         self.checks: list[str] = []
+        self.roots: set[str] = set()
         self._names: dict[str, Any] = {"datetime": datetime, "UTC": UTC}
 
     def answer(
-        self, object: str, constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: Sequence[Child] = ()
+        self, prefix: str, constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: Sequence[Child] = ()
     ) -> str:
-        """Writes the answer of one object as a dictionary."""
+        """Writes the answer of one object as a dictionary; what is read of the object is read under a prefix."""
         values = {name: "None" if value is None else repr(value) for name, value in constants.items()}
         for leaf in leaves:
-            variable = self._read(f"{object}.{leaf.path}")
+            variable = self._read(prefix + leaf.path)
             if (check := sound(leaf, variable, self._names)) != "True":
                 self.checks.append(f"({check})")
             values[leaf.name] = written(leaf, variable)
         for part in parts:
-            variable = self._read(f"{object}.{part.embedded}")
-            self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
+            variable = self._read(f"{prefix}{part.embedded}")
+            self.expect(variable)
             if selection := part.selection:
-                values[part.name] = self.answer(variable, selection.blank, selection.leaves, selection.children)
+                values[part.name] = self.answer(f"{variable}.", selection.blank, selection.leaves, selection.children)
         return "{" + ", ".join(f"{name!r}: {value}" for name, value in values.items()) + "}"
+
+    def expect(self, variable: str) -> None:
+        """Checks that something is there."""
+        self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
 
     def function(self, *lines: str) -> Any:
         """Makes the function `made` of its lines."""
         exec("\n".join(lines), self._names)  # noqa: S102 — the schema's own names; a client's aliases stand in it as literals
         return self._names["made"]
 
-    def _read(self, value: str) -> str:
+    def _read(self, path: str) -> str:
+        self.roots.add(path.partition(".")[0])
         variable = f"v{len(self.reads)}"
-        self.reads.append(f"{variable} = {value}")
+        self.reads.append(f"{variable} = {path}")
         return variable
 
 

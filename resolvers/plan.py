@@ -7,6 +7,8 @@ from typing import Any
 
 Answer = dict[str, Any]
 BuildWhole = Callable[[Sequence[Any]], list[Answer] | None]
+# Takes connections and their pages.
+BuildItems = Callable[[Sequence[Any], Sequence[Any]], list[list[Answer]] | None]
 
 # The name under which a connection's fields ask for its page.
 PAGE = "page"
@@ -48,6 +50,9 @@ class Child:
     where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
     rows are read for, None for all. `embedded` names the attribute that holds what the step would lead to, if it holds
     anything. `lists` are the children of what is asked for at the root that may lead to lists whose pages are read.
+
+    `build_items`, if the child is the items of a connection's page, answers them straight from the pages, or gives
+    None if anything is not what it should be.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Child:
     names: frozenset[str] | None = None
     embedded: str | None = None
     lists: "Sequence[Child]" = ()
+    build_items: BuildItems | None = None
     # Whether nothing that it leads to may be null.
     bare: bool = field(init=False)
 

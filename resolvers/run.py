@@ -171,6 +171,10 @@ class Run:
         return step
 
     def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
+        if child.build_items and (lists := child.build_items(objects, answers)) is not None:
+            for answer, items in zip(batch.answers, lists, strict=True):
+                answer[child.name] = items
+            return
         try:
             self._wait(batch, child, objects, reading, reading.send(answers))
             return

@@ -27,11 +27,11 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from resolvers.columns import generate, generate_whole
+from resolvers.columns import generate, generate_items, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.binding import Argument, Bind, Variables, bind_arguments
-from schema.field import ATTRIBUTE, BIND, CURSORS, EMBEDDED, READS
+from schema.field import ATTRIBUTE, BIND, CURSORS, EMBEDDED, ITEM, READS
 from schema.view import SHOWN
 
 # A plan stays smaller than this, because fragments can make a small document ask for very much.
@@ -153,6 +153,9 @@ class Compiler:
         child.embedded = attribute or field.declared.metadata.get(EMBEDDED)
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
+            if (item := field.declared.metadata.get(ITEM)) and not child.selection.others:
+                selected = child.selection
+                child.build_items = generate_items(item, selected.blank, selected.leaves, selected.children)
             at_root = field.owner is self._core.query_type
             if at_root or field.shows in self._rows:
                 name_fields(child, child.selection.names)

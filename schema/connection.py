@@ -4,6 +4,7 @@ Their objects are `resolvers.connections.Connection`; each field here is the ste
 """
 
 import inspect
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -13,6 +14,7 @@ from strawberry import UNSET
 from graph.edges import Direction as EdgeDirection
 from graph.edges import Edge
 from resolvers import steps
+from resolvers.columns import EDGE
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_list
 from resolvers.loaders import Step
 from resolvers.plan import PAGE
@@ -23,9 +25,9 @@ from schema.inputs import Direction, to_orders
 T = TypeVar("T")
 
 
-def paged(step: Step, description: str) -> Any:
-    """A field without arguments that is answered from a connection's page."""
-    return stepped(step, description, reads=[PAGE])
+def paged(step: Step, description: str, *, reads: Sequence[str] = (), item: str | None = None) -> Any:
+    """A field without arguments that is answered from a connection's page; see `answered`."""
+    return stepped(step, description, reads=[PAGE, *reads], item=item)
 
 
 @strawberry.type(description="Where a page lies in its list.")
@@ -52,8 +54,8 @@ class ListEdge(Generic[T]):
 
 @strawberry.type(name="Connection", description="A page of a list.")
 class ListConnection(Generic[T]):
-    edges: list[ListEdge[T]] = paged(steps.page_edges, "The page's items, each with its cursor.")
-    nodes: list[T] = paged(steps.page_nodes, "The page's items.")
+    edges: list[ListEdge[T]] = paged(steps.page_edges, "The page's items, each with its cursor.", item=EDGE)
+    nodes: list[T] = paged(steps.page_nodes, "The page's items.", item="node")
     page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.")
     total_count: int = stepped(steps.total_count, "How many items the whole list has.")
 

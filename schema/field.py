@@ -19,12 +19,14 @@ Bind = Callable[..., Step]
 Act = Callable[..., Callable[[Context], Awaitable[Any]]]
 
 # Under which names a field's metadata keeps what makes its step or its act, which attribute it is, what its step
-# reads, which attribute mostly holds what the step leads to, and which arguments are cursors.
+# reads, which attribute mostly holds what the step leads to, which arguments are cursors, and as which part of a page
+# the step finds its values.
 BIND = "bind"
 ATTRIBUTE = "attribute"
 READS = "reads"
 EMBEDDED = "embedded"
 CURSORS = "cursors"
+ITEM = "item"
 
 
 def answered(
@@ -34,13 +36,14 @@ def answered(
     reads: Sequence[str] = (),
     embedded: str | None = None,
     cursors: Sequence[str] = (),
+    item: str | None = None,
 ) -> Any:
     """A field that is answered by the step that `bind` makes of its arguments.
 
     What `bind` takes are the field's arguments; those that a client leaves out are not passed. `reads` are the
     attributes, other than its id, that the step needs of its objects. Where `embedded` is set, that attribute holds
     what the step would lead to, if it holds anything. `cursors` are the arguments that the step takes later as well,
-    by a method `between`.
+    by a method `between`. Where `item` is set, what the step leads to are the items of pages, see `generate_items`.
     """
 
     def resolve(self: Any, info: Request, **arguments: Any) -> Any:
@@ -53,7 +56,7 @@ def answered(
         return found[0]
 
     take_arguments(resolve, bind)
-    metadata = {BIND: bind, READS: reads, EMBEDDED: embedded, CURSORS: cursors}
+    metadata = {BIND: bind, READS: reads, EMBEDDED: embedded, CURSORS: cursors, ITEM: item}
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
@@ -75,9 +78,11 @@ def take_arguments(resolve: Any, source: Callable[..., Any]) -> None:
     resolve.__annotations__ = {each.name: each.annotation for each in (*own[1:], *arguments)}
 
 
-def stepped(step: Step, description: str, *, reads: Sequence[str] = (), embedded: str | None = None) -> Any:
+def stepped(
+    step: Step, description: str, *, reads: Sequence[str] = (), embedded: str | None = None, item: str | None = None
+) -> Any:
     """A field without arguments that is answered by a step; see `answered`."""
-    return answered(lambda: step, description, reads=reads, embedded=embedded)
+    return answered(lambda: step, description, reads=reads, embedded=embedded, item=item)
 
 
 def held(attribute: str, description: str) -> Any:

@@ -7,8 +7,8 @@ import strawberry
 from graph import model
 from graph.edges import Direction as EdgeDirection
 from graph.reads import FAR
+from resolvers.columns import EDGE
 from resolvers.connections import Connection
-from resolvers.plan import PAGE
 from resolvers.steps import other_agent, other_agents, page_edges, same, total_count
 from schema.connection import Aggregate, FloatSummary, PageInfo, aggregate, paged, summary
 from schema.field import held, stepped
@@ -59,8 +59,8 @@ class RelationshipAggregate(Aggregate):
 
 @strawberry.type(description="A page of relationships.")
 class RelationshipConnection:
-    edges: list[RelationshipEdge] = paged(page_edges, "The page's relationships, each with its cursor.")
-    nodes: list[AgentType] = stepped(other_agents(other_end), "The agents at the other ends.", reads=[PAGE, FAR])
+    edges: list[RelationshipEdge] = paged(page_edges, "The page's relationships, each with its cursor.", item=EDGE)
+    nodes: list[AgentType] = paged(other_agents(other_end), "The agents at the other ends.", reads=[FAR], item=FAR)
     page_info: PageInfo = stepped(same, "Where the page lies in the list.")
     total_count: int = stepped(total_count, "How many relationships the whole list has.")
     aggregate: RelationshipAggregate = aggregate()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from resolvers.columns import generate, generate_whole
+from graph.pages import Page
+from resolvers.columns import EDGE, generate, generate_items, generate_whole
 from resolvers.plan import Child, Leaf, Selection, Shape
 
 SOUND = Shape(nullable=False)
@@ -54,3 +55,65 @@ def test_what_is_embedded_is_answered_in_its_place():
 )
 def test_nothing_is_answered_if_anything_is_odd(odd: Any):
     assert BUILD([thing(), odd, thing()]) is None
+
+
+class Numbered:
+    """A connection whose cursors are its number and the position."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def cursor_at(self, position: tuple[float, ...]) -> str:
+        return f"{self._number}:{position[0]}"
+
+
+FAR = part("node", "far", {"name": None}, leaf("name", "title", str))
+EDGE_LEAVES = [leaf("cursor", "cursor", str), leaf("size", "node.size", float)]
+EDGES = generate_items(EDGE, {"cursor": None, "size": None, "node": None}, EDGE_LEAVES, [FAR])
+NODES = generate_items("node", {"size": None}, [leaf("size", "size", float)], [])
+COUNTED = generate_items("node", {"__typename": "Thing"}, [], [])
+
+
+def page(*sizes: Any, far: Any = None) -> Page:
+    items = [SimpleNamespace(size=size) for size in sizes]
+    return Page(
+        items, [(size,) for size in sizes], False, far or [SimpleNamespace(title=f"far {size}") for size in sizes]
+    )
+
+
+def test_edges_are_answered_from_their_pages():
+    assert EDGES([Numbered(1), Numbered(2), Numbered(3)], [page(0.5, 0.25), page(), page(1.0)]) == [
+        [
+            {"cursor": "1:0.5", "size": 0.5, "node": {"name": "far 0.5"}},
+            {"cursor": "1:0.25", "size": 0.25, "node": {"name": "far 0.25"}},
+        ],
+        [],
+        [{"cursor": "3:1.0", "size": 1.0, "node": {"name": "far 1.0"}}],
+    ]
+
+
+def test_nodes_are_answered_from_their_pages():
+    pages = [page(0.5), page(0.25, 1.0)]
+    assert NODES([None, None], pages) == [[{"size": 0.5}], [{"size": 0.25}, {"size": 1.0}]]
+    assert COUNTED([None, None], pages) == [[{"__typename": "Thing"}], [{"__typename": "Thing"}] * 2]
+
+
+def test_nothing_is_answered_of_pages_if_anything_is_odd():
+    failed = ValueError("It failed.")
+    odd: list[Any] = [
+        failed,
+        None,
+        page(float("inf")),
+        page(None),
+        page(0.5, 0.25, far=[SimpleNamespace(title="a")]),
+        page(0.5, far=[failed]),
+        page(0.5, far=[SimpleNamespace(title=None)]),
+        Page([SimpleNamespace(size=0.5)], [(0.5,)], False),
+        Page([failed], [(0.5,)], False, [SimpleNamespace(title="a")]),
+    ]
+    for each in odd:
+        assert EDGES([Numbered(1), Numbered(2)], [page(0.5), each]) is None
+    for item in (None, failed):
+        assert NODES([None], [Page([item], [(0.5,)], False)]) is None
+        assert COUNTED([None], [Page([item], [(0.5,)], False)]) is None
+    assert NODES([None], [page(0.5), page(0.5)]) is None

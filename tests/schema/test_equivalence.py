@@ -272,6 +272,16 @@ def repeat_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiler, "generate_whole", whole)
 
 
+def repeat_first_page(patch: pytest.MonkeyPatch) -> None:
+    generate = compiler.generate_items
+
+    def items(*arguments: Any) -> Any:
+        build = generate(*arguments)
+        return lambda connections, pages: build(connections, [*pages[:1], *pages[:-1]])
+
+    patch.setattr(compiler, "generate_items", items)
+
+
 def cut_lists(patch: pytest.MonkeyPatch) -> None:
     take = run.Run._take_eager
 
@@ -302,6 +312,7 @@ PLANTED: dict[str, Plant] = {
     "errors are told of the first object": lambda patch: patch.setattr(Batch, "slot", lambda batch, _: (0, None)),
     "a list that comes with its agent lacks its last item": cut_lists,
     "what lies in an object is taken from the one before": repeat_first,
+    "a page's items are taken from the page before": repeat_first_page,
     "who is at the other end is taken from another item": mix_up,
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
 }
