@@ -31,17 +31,25 @@ def family_behind(url: str) -> Find:
     """Finds who listens at a URL's port, with the processes they started; nobody, if it names another machine."""
     parts = urlsplit(url)
     port = parts.port if parts.hostname in LOOPBACK else None
+    listeners = set[psutil.Process]()
 
     def find() -> set[psutil.Process]:
-        pids = {
-            each.pid
-            for each in psutil.net_connections("tcp")
-            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid  # pyright: ignore[reportAttributeAccessIssue]
-        }
-        listeners = {psutil.Process(pid) for pid in pids}
+        # Looking through all connections, of which there are thousands, would slow down what is measured.
+        if not listeners or not all(each.is_running() for each in listeners):
+            listeners.clear()
+            listeners.update(map(psutil.Process, listening_on(port)))
         return listeners.union(*(each.children(recursive=True) for each in listeners))
 
     return find
+
+
+def listening_on(port: int | None) -> set[int]:
+    """The ids of the processes that listen on a TCP port."""
+    return {
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid  # pyright: ignore[reportAttributeAccessIssue]
+    }
 
 
 class Watch:

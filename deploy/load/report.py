@@ -6,19 +6,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.load.cache_hits import Shares
 from deploy.load.figures import Figures, percentiles
+from deploy.load.metrics import Told
 from deploy.load.plot import write_plot
 from deploy.load.processes import GENERATOR, SERVERS, Watch
 
 
 @dataclass(frozen=True)
 class Result:
-    """Latencies, the processes' memory, and what the cache did if the server tells it."""
+    """Latencies, the processes' memory, and what the server tells of itself, if it does."""
 
     figures: Figures
     watch: Watch
-    cache: Shares | None
+    told: Told | None
 
 
 def latency_table(figures: Figures, title: str) -> Table:
@@ -42,11 +42,13 @@ def process_table(watch: Watch) -> Table:
     return table
 
 
-def tell(cache: Shares | None) -> str:
-    if cache is None:
-        return "Cache hits: not told by the server."
-    found, passed = ("none" if share is None else f"{share:.1%}" for share in cache)
-    return f"Cache hits: {found} of the rows that were looked for; {passed} of all were read past it."
+def tell(told: Told | None) -> str:
+    if told is None:
+        return "Cache hits, time of queries: not told by the server."
+    found, passed = ("none" if share is None else f"{share:.1%}" for share in (told.found, told.passed))
+    took = "" if told.query_seconds is None else f", {told.query_seconds * 1000:.1f} ms each on average"
+    cache = f"Cache hits: {found} of the rows that were looked for; {passed} of all were read past it."
+    return f"{cache}\nThe database: {told.queries:,} queries and transactions{took}."
 
 
 def report(result: Result, title: str, plot: Path, out: Console) -> None:
@@ -56,7 +58,7 @@ def report(result: Result, title: str, plot: Path, out: Console) -> None:
     if watch.peak(*SERVERS):
         out.print(process_table(watch))
     (late,) = percentiles(figures.sent_late, (0.99,))
-    out.print(f"{tell(result.cache)} Of these latencies the generator's own delay, p99: {late * 1000:.1f} ms.")
+    out.print(tell(result.told), f"Of these latencies the generator's own delay, p99: {late * 1000:.1f} ms.", sep="\n")
     if figures.early_errors:
         out.print(f"[red]{figures.early_errors:,} requests failed while all warmed up[/], and are not in the table.")
     for code, message in figures.said.items():

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.bench.load import LoadError
-from deploy.load.cache_hits import read_cache_counts, shares
 from deploy.load.figures import Figures, percentiles
 from deploy.load.generator import Answer, Arrivals, GeneratorError, generating, missing
+from deploy.load.metrics import between, read_counts
 from deploy.load.operations import OPERATIONS, Person, take_turns
 from deploy.load.processes import Find, Watch, family_behind, own_children
 from deploy.load.report import Result, report
@@ -34,21 +34,23 @@ out = Console(highlight=False)
 
 def measure(url: str, persons: list[Person], arrivals: Arrivals, find: Find, warm_up: float = 0.0) -> Result:
     """Sends the load and shows how it goes. Raises GeneratorError."""
-    before = read_cache_counts(url)
+    before = read_counts(url)
     figures = Figures(since=warm_up)
     requests = take_turns(persons, Random(1))  # noqa: S311
     with generating(f"{url}/graphql", arrivals, requests) as answers, Watch(find) as watch, showing(arrivals) as show:
         for answer in answers:
             figures.add(answer)
             show(answer, figures)
-    return Result(figures, watch, shares(before, read_cache_counts(url)))
+    return Result(figures, watch, between(before, read_counts(url)))
 
 
 @contextmanager
 def showing(arrivals: Arrivals) -> Iterator[Callable[[Answer, Figures], None]]:
     """Shows how many requests are answered, and how fast they were in the last second."""
     columns = (TextColumn("Load"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,}"))
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[now]}"), console=out) as progress:
+    figures = TextColumn("{task.fields[now]}")
+    # It is drawn on the machine that is measured.
+    with Progress(*columns, TimeElapsedColumn(), figures, console=out, refresh_per_second=1) as progress:
         task = progress.add_task("", total=arrivals.requests, now="")
         shown, latest = time.monotonic(), list[float]()
 

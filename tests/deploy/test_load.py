@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from deploy.bench.systems import PROJECT, run_system
-from deploy.load import cache_hits
+from deploy.load import metrics
 from deploy.load.figures import Figures, by_time, percentiles
 from deploy.load.generator import OK, Answer, Arrivals, missing
 from deploy.load.operations import CONTEXT, OPERATIONS, SOCIETY
@@ -104,14 +104,16 @@ def test_percentiles_are_the_least_values_that_a_share_does_not_exceed(values: l
         assert at_most / len(values) >= share * (1 - 1e-9)
 
 
-def test_what_the_cache_did_is_told_of_what_was_asked_between_two_readings():
-    assert cache_hits.shares((100, 100, 7), (190, 110, 107)) == (0.9, 0.5)
-    assert cache_hits.shares((1, 1, 1), (1, 1, 1)) == (None, None)
-    assert cache_hits.shares(None, (1, 1, 1)) is None
-    assert tell(cache_hits.Shares(0.9, 0.5)).startswith("Cache hits: 90.0% of the rows")
+def test_what_the_server_did_is_told_of_what_was_asked_between_two_readings():
+    assert metrics.between((100, 100, 7, 10, 1.0), (190, 110, 107, 30, 1.5)) == (0.9, 0.5, 20, 0.025)
+    assert metrics.between((1, 1, 1, 1, 1), (1, 1, 1, 1, 1)) == (None, None, 0, None)
+    assert metrics.between(None, (1, 1, 1, 1, 1)) is None
+    cache, database = tell(metrics.Told(0.9, 0.5, 1234, 0.025)).splitlines()
+    assert cache.startswith("Cache hits: 90.0% of the rows")
+    assert database == "The database: 1,234 queries and transactions, 25.0 ms each on average."
     assert "not told" in tell(None)
     told = '# TYPE ecs_cache_hits_total counter\necs_cache_hits_total{tier="local"} 3.0\necs_cache_hits_total 4.0\n'
-    assert cache_hits.samples(cache_hits.HITS, told) == ["3.0", "4.0"]
+    assert metrics.samples("ecs_cache_hits_total", told) == ["3.0", "4.0"]
 
 
 @pytest.mark.parametrize("document", [SOCIETY, *(each.document for each in OPERATIONS)])
