@@ -59,9 +59,7 @@ def generate_whole(constants: Mapping[str, Any], leaves: Sequence[Leaf], parts: 
         "    add = answers.append",
         "    try:",
         "        for each in objects:",
-        *(f"            {read}" for read in code.reads),
-        f"            if not ({' and '.join(code.checks)}): return None",
-        f"            add({answer})",
+        *(f"            {line}" for line in code.adding(answer)),
         "    except Exception:",
         "        return None",
         "    return answers",
@@ -90,9 +88,7 @@ def generate_items(
         "            lists.append(answers := [])",
         "            add = answers.append",
         f"            for {', '.join(names)}, in zip({', '.join(PARTS[name] for name in names)}, strict=True):",
-        *(f"                {line}" for line in (*cursor, *code.reads)),
-        f"                if not ({' and '.join(code.checks) or True}): return None",
-        f"                add({answer})",
+        *(f"                {line}" for line in (*cursor, *code.adding(answer))),
         "    except Exception:",
         "        return None",
         "    return lists",
@@ -131,6 +127,10 @@ class Code:
     def expect(self, variable: str) -> None:
         """Checks that something is there."""
         self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
+
+    def adding(self, answer: str) -> list[str]:
+        """Writes the lines that add an object's answer, or end it all if anything is not what it should be."""
+        return [*self.reads, f"if not ({' and '.join(self.checks) or True}): return None", f"add({answer})"]
 
     def function(self, *lines: str) -> Any:
         """Makes the function `made` of its lines."""

@@ -119,6 +119,11 @@ class Batch:
     def __post_init__(self) -> None:
         self.bare = (self.parent is None or self.parent.bare) and (self.child is None or self.child.bare)
 
+    def put(self, name: str, values: Sequence[Any]) -> None:
+        """Puts a value into each answer."""
+        for answer, value in zip(self.answers, values, strict=True):
+            answer[name] = value
+
     def slot(self, index: int) -> Slot:
         if self.slots is not None:
             return self.slots[index]

@@ -6,7 +6,7 @@ have to read is asked for together.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any, cast
 
@@ -172,8 +172,7 @@ class Run:
 
     def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
         if child.build_items and (lists := child.build_items(objects, answers)) is not None:
-            for answer, items in zip(batch.answers, lists, strict=True):
-                answer[child.name] = items
+            batch.put(child.name, lists)
             return
         try:
             self._wait(batch, child, objects, reading, reading.send(answers))
@@ -197,8 +196,7 @@ class Run:
     def _fill_objects(self, batch: Batch, child: Child, values: Values) -> None:
         if child.selection and is_sound(values):
             built = self._expand(child.selection, values, lambda answers: Batch(answers, batch, child))
-            for answer, each in zip(batch.answers, built.answers, strict=True):
-                answer[child.name] = each
+            batch.put(child.name, built.answers)
             return
         slots: list[Slot] = [(index, None) for index in range(len(values))]
         for (index, _), answer in self._sort_out(batch, child, child.shape, values, slots):
@@ -208,10 +206,7 @@ class Run:
         if child.selection and is_sound(values) and is_sound(flat := list(chain.from_iterable(values))):
             ends = list(accumulate(map(len, values)))
             built = self._expand(child.selection, flat, lambda answers: Batch(answers, batch, child, ends=ends))
-            start = 0
-            for answer, end in zip(batch.answers, ends, strict=True):
-                answer[child.name] = built.answers[start:end]
-                start = end
+            batch.put(child.name, [built.answers[start:end] for start, end in pairwise([0, *ends])])
             return
         found: Values = []
         slots: list[Slot] = []

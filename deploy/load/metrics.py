@@ -1,8 +1,8 @@
 """What the server tells of itself: how often its cache had what was asked for, and how long the database took."""
 
-import re
 from typing import NamedTuple
-from urllib.request import urlopen
+
+from server.top import TopError, look
 
 QUERIES = "ecs_query_duration_seconds"
 # Rows that were found, looked for in vain, and read past the cache; queries, and the seconds that all of them took.
@@ -25,15 +25,10 @@ class Told(NamedTuple):
 def read_counts(url: str) -> Counts | None:
     """Reads the counts so far from /metrics of the server at a URL; None if it tells of none."""
     try:
-        with urlopen(f"{url}/metrics", timeout=5) as response:  # noqa: S310 — the user's own server
-            text = response.read().decode()
-    except (OSError, ValueError):
+        seen = look(url, None)
+    except TopError:
         return None
-    return tuple(sum(map(float, samples(name, text))) for name in NAMES) if samples("ecs_workers", text) else None
-
-
-def samples(name: str, text: str) -> list[str]:
-    return re.findall(rf"^{name}(?:\{{.*\}})? (\S+)", text, re.MULTILINE)
+    return tuple(map(seen.total, NAMES)) if seen.total("ecs_workers") else None
 
 
 def between(before: Counts | None, after: Counts | None) -> Told | None:

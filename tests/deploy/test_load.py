@@ -25,6 +25,7 @@ from graph.database import Database
 from graph.embedded.servers import EmbeddedServers
 from graph.ingest.synthetic import seed_society
 from schema.root import build_schema
+from server.top import Sight, read
 from tests.conftest import ROOT
 
 needs_generator = pytest.mark.skipif(bool(missing()), reason=str(missing()))
@@ -113,7 +114,8 @@ def test_what_the_server_did_is_told_of_what_was_asked_between_two_readings():
     assert database == "The database: 1,234 queries and transactions, 25.0 ms each on average."
     assert "not told" in tell(None)
     told = '# TYPE ecs_cache_hits_total counter\necs_cache_hits_total{tier="local"} 3.0\necs_cache_hits_total 4.0\n'
-    assert metrics.samples("ecs_cache_hits_total", told) == ["3.0", "4.0"]
+    assert sorted(read(told)["ecs_cache_hits_total"].values()) == [3.0, 4.0]
+    assert Sight(0.0, read(told)).total("ecs_cache_hits_total") == 7.0
 
 
 @pytest.mark.parametrize("document", [SOCIETY, *(each.document for each in OPERATIONS)])

@@ -132,9 +132,9 @@ func (p *plan) prefixes() [][]byte {
 
 // Says "ok" of an answer that has data and no errors.
 func judge(status int, text []byte) (code, message string) {
-	// Most answers are good, and seen to be so without reading them.
+	// Most answers are good, and seen to be so without taking them apart.
 	if status == http.StatusOK && bytes.HasPrefix(text, []byte(`{"data":{"`)) &&
-		!bytes.Contains(text, []byte("null")) && !bytes.Contains(text, []byte(`"errors":`)) {
+		!bytes.Contains(text, []byte("null")) && !bytes.Contains(text, []byte(`"errors"`)) && json.Valid(text) {
 		return "ok", ""
 	}
 	var found answer
