@@ -26,8 +26,9 @@ FAR_ENDS = {Direction.OUT: {"target_id"}, Direction.IN: {"source_id"}, Direction
 class Way:
     """How an edge's items are found.
 
-    Those of a `label` come from its indexes in their order; `lead` is the property that names the parent.
-    `known` says how what a row would read is reached with less effort here.
+    Those of a `label`, or a type of relationships, come from its indexes, which have them in these `orders`, all of the
+    edge's if none is named; `lead` is the property that names the parent. `known` says how what a row would read is
+    reached with less effort here.
 
     `count` counts all items from the parent `p` without reading them.
     """
@@ -36,9 +37,14 @@ class Way:
     label: str = ""
     where: str = ""
     lead: str = ""
+    orders: tuple[str, ...] = ()
     parent: str = ""
     known: tuple[tuple[str, str], ...] = ()
     count: str
+
+    def sorts(self, property: str) -> bool:
+        """Whether an index has the items in the order of a property."""
+        return bool(self.label) and (not self.orders or property in self.orders)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,11 @@ class Edge:
     distinct: bool = False
     far: bool = False
     summaries: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> str:
+        """What a match of an item binds."""
+        return "n, o" if self.far else "n"
 
 
 def by(*properties: str, **renamed: str) -> dict[str, Order]:
@@ -107,14 +118,26 @@ def linked(pattern: str, parent: str, count: str) -> dict[Direction, tuple[Way, 
     return {Direction.OUT: (Way(pattern=pattern, parent=parent, count=count),)}
 
 
-def tied(pattern: str, count: str, *, source: str = "", target: str = "") -> tuple[Way, ...]:
-    """Relationships of the parent, and whose ids the one that feels and the one that is felt about have."""
-    known = (("startNode(n).id", source), ("endNode(n).id", target)) if source else ()
+def tied(pattern: str, count: str, *, own: str = "", other: str = "") -> tuple[Way, ...]:
+    """Relationships of the parent, found from it, and the properties that name it and the agent `o`."""
+    known = ((f"n.{own}", "k.id"), (f"n.{other}", "o.id")) if own else ()
     return (Way(pattern=pattern, parent="(p:Agent {id: k.id})", known=known, count=count),)
 
 
 _STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
 _RECEIVED = owned("Interaction", "targetId", "COUNT { (p)<-[:TOWARD]-() }")
+# Each interaction writes two relationships again, which costs more with every index: only what is asked for most,
+# and of those who know thousands as well, comes from one.
+_FELT = Way(
+    pattern="()-[n:RELATES_TO]->(o:Agent)",
+    label="RELATES_TO",
+    where="n.sourceId = k.id",
+    lead="sourceId",
+    orders=("strength",),
+    parent="(p:Agent {id: k.id})",
+    known=(("n.sourceId", "k.id"), ("n.targetId", "o.id")),
+    count="COUNT { (p)-[:RELATES_TO]->() }",
+)
 
 AGENTS = Edge(
     name="agents",
@@ -151,17 +174,12 @@ RELATES_TO = Edge(
     name="RELATES_TO",
     row=Relationship,
     ways={
-        Direction.OUT: tied(
-            "(:Agent {id: k.id})-[n:RELATES_TO]->(o:Agent)",
-            "COUNT { (p)-[:RELATES_TO]->() }",
-            source="k.id",
-            target="o.id",
-        ),
+        Direction.OUT: (_FELT,),
         Direction.IN: tied(
             "(:Agent {id: k.id})<-[n:RELATES_TO]-(o:Agent)",
             "COUNT { (p)<-[:RELATES_TO]-() }",
-            source="o.id",
-            target="k.id",
+            own="targetId",
+            other="sourceId",
         ),
         Direction.BOTH: tied("(:Agent {id: k.id})-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)-[:RELATES_TO]-() }"),
     },

@@ -41,7 +41,9 @@ def page_call(
     `number` follows the names that differ.
     """
     ways = edge.ways[direction]
-    sorts = sorts_of(edge, order, indexed=bool(ways[0].label))
+    way = ways[0]
+    indexed = way.sorts(order[0].property)
+    sorts = sorts_of(edge, order, indexed=indexed)
     values = layout(edge, direction, order, fields, brings).values
     conditions = [predicate]
     if near:
@@ -49,15 +51,15 @@ def page_call(
     if far:
         conditions += beyond([sort.reversed() for sort in sorts], far, inclusive=False)
     cut = "SKIP $skip LIMIT $limit" if skip else f"LIMIT $limit{number}"
-    if not ways[0].label:
-        inner, named = _sorted(edge, ways[0], sorts, conditions, cut)
-        values = [named.get(each, each) for each in values]
-    elif len(ways) == 1:
-        inner = _ordered(edge, ways[0], order, sorts, conditions, cut)
-    else:
-        each = "LIMIT $skip + $limit" if skip else cut
-        bodies = [_ordered(edge, way, order, sorts, conditions, each) for way in ways]
+    if len(ways) > 1:
+        page = "LIMIT $skip + $limit" if skip else cut
+        bodies = [_ordered(edge, each, order, sorts, conditions, page) for each in ways]
         inner = f"{union(bodies)}\nWITH n ORDER BY {sorting(sorts)} {cut}"
+    elif indexed:
+        inner = _ordered(edge, way, order, sorts, conditions, cut)
+    else:
+        inner, named = _sorted(edge, way, sorts, conditions, cut)
+        values = [named.get(each, each) for each in values]
     row = ", ".join(values)
     return f"CALL (k) {{\n{inner}\nRETURN collect([{row}]) AS rows{number}\n}}"
 
@@ -80,7 +82,7 @@ def layout(edge: Edge, direction: Direction, order: tuple[Order, ...], fields: F
     parts = (
         [each.read_from("n") for each in chosen_columns(edge.row, fields)],
         [each.read_from("o") for each in chosen_columns(brings.row, brings.fields)] if brings else [],
-        [sort.exact for sort in sorts_of(edge, order, indexed=bool(ways[0].label))],
+        [sort.exact for sort in sorts_of(edge, order, indexed=ways[0].sorts(order[0].property))],
     )
     values: dict[str, int] = {}
     places = [tuple(values.setdefault(known.get(each, each), len(values)) for each in part) for part in parts]
@@ -92,30 +94,34 @@ def _sorted(
 ) -> tuple[str, dict[str, str]]:
     """Sorts what no index sorts; the second gives the names under which the sorted values go on."""
     named = {sort.value: f"s{place}" for place, sort in enumerate(sorts)}
-    found = "DISTINCT n" if edge.distinct else "n, o" if edge.far else "n"
-    values = ", ".join([found, *(f"{value} AS {name}" for value, name in named.items())])
+    distinct = "DISTINCT " if edge.distinct else ""
+    values = ", ".join([distinct + edge.found, *(f"{value} AS {name}" for value, name in named.items())])
     keys = sorting([replace(sort, value=named[sort.value]) for sort in sorts])
-    where = all_of(way.where, *conditions)
-    return f"MATCH {way.pattern}\nWHERE {where}\nWITH {values} ORDER BY {keys} {cut}", named
+    return f"{_matched(edge, way, edge.default, conditions)}\nWITH {values} ORDER BY {keys} {cut}", named
 
 
 def _ordered(
     edge: Edge, way: Way, order: Sequence[Order], sorts: Sequence["Sort"], conditions: list[str], cut: str
 ) -> str:
-    """Takes what is sorted from an index; it is named, because a planner with stale statistics may sort everything."""
-    hint, known = indexed(edge, way, order[0])
+    """Takes what is sorted from an index."""
     keys = sorting(sorts)
     if way.lead:
         keys = f"n.{way.lead}{' DESC' if order[0].descending else ''}, {keys}"
-    where = all_of(way.where, *known, *conditions)
-    return f"MATCH {way.pattern}\n{hint}\nWHERE {where}\nWITH n ORDER BY {keys} {cut}"
+    return f"{_matched(edge, way, order[0], conditions)}\nWITH {edge.found} ORDER BY {keys} {cut}"
 
 
-def indexed(edge: Edge, way: Way, order: Order) -> tuple[str, list[str]]:
-    """The index that has a way's items in an order, and what must be said of its properties for it to be used."""
+def _matched(edge: Edge, way: Way, order: Order, conditions: Sequence[str], *, hint: bool = True) -> str:
+    """Finds a way's items, in an index's order if it has them in one.
+
+    The index is named, because a planner with stale statistics may sort everything; so must its properties be.
+    """
+    if not way.label:
+        return f"MATCH {way.pattern}\nWHERE {all_of(way.where, *conditions)}"
     properties = [order.property] if order.unique else [order.property, edge.tie]
     index = [way.lead, *properties] if way.lead else properties
-    return f"USING INDEX n:{way.label}({', '.join(index)})", [f"n.{each} IS NOT NULL" for each in properties]
+    using = f"\nUSING INDEX n:{way.label}({', '.join(index)})" if hint else ""
+    known = [f"n.{each} IS NOT NULL" for each in properties]
+    return f"MATCH {way.pattern}{using}\nWHERE {all_of(way.where, *known, *conditions)}"
 
 
 def all_of(*conditions: str) -> str:
@@ -145,9 +151,8 @@ def _tally(edge: Edge, ways: Sequence[Way], predicate: str, result: str) -> str:
     order = Order(property=edge.summaries[0]) if edge.summaries else edge.default
     bodies: list[str] = []
     for way in ways:
-        hint, known = indexed(edge, way, order) if way.label else ("", [])
-        hint = f"\n{hint}" if way.lead else ""
-        bodies.append(f"MATCH {way.pattern}{hint}\nWHERE {all_of(way.where, *known, predicate)}\nWITH {distinct}n")
+        matched = _matched(edge, way, order, [predicate], hint=bool(way.lead))
+        bodies.append(f"{matched}\nWITH {distinct}n")
     inner = union(bodies) if len(bodies) > 1 else bodies[0]
     return f"UNWIND $keys AS k\nCALL (k) {{\n{inner}\nRETURN {result} AS result\n}}\nRETURN collect([k.i, result])"
 

@@ -27,6 +27,13 @@ MATCH (n:Knowledge {{id: r[0]}})
 CALL (n) {{ MATCH (n)-[m:MENTIONS]->() DELETE m }}
 {write_mentions("r[1]")}
 """
+NAME_ENDS = """
+MATCH (a:Agent)-[n:RELATES_TO]->(b:Agent) WHERE n.id > $after
+WITH a, n, b ORDER BY n.id LIMIT $most
+SET n.sourceId = a.id, n.targetId = b.id
+WITH collect(n.id) AS ids
+RETURN CASE WHEN size(ids) = $most THEN ids[-1] END
+"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,14 @@ async def fill_some(run: Run, after: str) -> str | None:
     return rows[-1][0] if rows else None
 
 
+async def fill_ends(database: Database) -> None:
+    """Writes into relationships whose they are, where earlier versions left that out."""
+    after: str | None = ""
+    while after is not None:
+        ((row,),) = await database.transact("ends", (NAME_ENDS, {"after": after, "most": FILLED_AT_ONCE}))
+        (after,) = row
+
+
 MIGRATIONS = (
     Migration(
         1,
@@ -113,8 +128,6 @@ MIGRATIONS = (
             index("knowledge_topic", "Knowledge", "agentId", "topicName", "id"),
             index("knowledge_confidence", "Knowledge", "agentId", "confidence", "id"),
             index("knowledge_learned_at", "Knowledge", "agentId", "learnedAt", "id"),
-            relationship_index("relationship_strength", "strength"),
-            relationship_index("relationship_kind", "kind"),
         ),
     ),
     Migration(
@@ -157,6 +170,16 @@ MIGRATIONS = (
         fill_mentions,
     ),
     Migration(7, "knowledge has its words together, for those who look for several", (), fill_mentions),
+    Migration(
+        8,
+        "relationships come from an index in the order of their strength",
+        (
+            without("relationship_strength"),
+            without("relationship_kind"),
+            relationship_index("relationship_source", "sourceId", "strength", "id"),
+        ),
+        fill_ends,
+    ),
 )
 
 # The SEARCH that uses it and its further property belong to the younger language.

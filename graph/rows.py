@@ -19,8 +19,6 @@ Fields = tuple[str, ...] | None
 
 # Fields that are not a property of their own.
 EXPRESSIONS: dict[tuple[type, str], str] = {
-    (Relationship, "source_id"): "startNode(n).id",
-    (Relationship, "target_id"): "endNode(n).id",
     (Topic, "id"): "'Topic:' + n.name",
 }
 

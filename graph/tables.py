@@ -18,6 +18,8 @@ from graph.records import Kind, Record, RelationshipRecord
 from graph.rows import Column, columns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What relationships and interactions store of the agents between whom they are, so that indexes find them by these.
+ENDS = {"sourceId": "a.id", "targetId": "b.id"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ def _memories() -> Table:
 
 
 def _relationships() -> Table:
-    properties, values = property_map(Relationship, ("r.source", "r.target"), {})
+    properties, values = property_map(Relationship, ("r.source", "r.target"), ENDS)
     return Table(
         create=f"""
         UNWIND $rows AS r
@@ -144,8 +146,7 @@ def _relationships() -> Table:
 
 
 def _interactions() -> Table:
-    given = {"sourceId": "a.id", "targetId": "b.id"}
-    properties, values = property_map(Interaction, ("r.source", "r.target"), given)
+    properties, values = property_map(Interaction, ("r.source", "r.target"), ENDS)
     return Table(
         create=f"""
         UNWIND $rows AS r

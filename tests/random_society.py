@@ -146,7 +146,7 @@ CREATE = {
     "memories": "MATCH (a:Agent {id: r.agentId}) CREATE (a)-[:REMEMBERS]->(n:Memory) "
     f"SET {timed('createdAt', 'accessedAt')}",
     "relationships": "MATCH (a:Agent {id: r.sourceId}), (b:Agent {id: r.targetId}) CREATE (a)-[n:RELATES_TO]->(b) "
-    f"SET {timed('firstMetAt', 'lastInteractionAt')} REMOVE n.sourceId, n.targetId",
+    f"SET {timed('firstMetAt', 'lastInteractionAt')}",
     "interactions": "MATCH (a:Agent {id: r.sourceId}), (b:Agent {id: r.targetId}) "
     f"CREATE (a)-[:INITIATED]->(n:Interaction)-[:TOWARD]->(b) SET {timed('at')}",
     "knowledge": "MATCH (a:Agent {id: r.agentId}), (t:Topic {name: r.topicName}) "

@@ -45,8 +45,8 @@ UNWIND $rows AS r
 MATCH (a:Agent {id: 'Agent:' + r[0]})
 UNWIND r[1] AS target
 MATCH (b:Agent {id: 'Agent:' + target})
-CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + target, kind: 'friend', trust: 0.5, interactionCount: 0,
-  strength: 0.05 + 0.9 * rand(), firstMetAt: datetime()}]->(b)
+CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + target, sourceId: a.id, targetId: b.id, kind: 'friend',
+  trust: 0.5, interactionCount: 0, strength: 0.05 + 0.9 * rand(), firstMetAt: datetime()}]->(b)
 """
 QUESTIONS = {
     "ego, 1 step": "ego { truncated agents { key } relationships { strength } }",

@@ -13,7 +13,7 @@ from graph.ingest.simulation import FACTS_FILE
 from graph.ingest.smallville import Evidence, Smallville, read_smallville
 from graph.model import Agent, Relationship
 from graph.records import Kind, RelationshipRecord, unpacked
-from graph.tables import property_map
+from graph.tables import ENDS, property_map
 
 KNOWN_NAMES = """
 UNWIND $keys AS key MATCH (a:Agent {key: key})
@@ -57,7 +57,7 @@ UNWIND $rows AS r MATCH (n:Agent {{key: r[0]}})
 WITH n, r, {_persona} AS latest WHERE n.updatedAt < latest.updatedAt
 SET n += latest
 """
-_tie, tie_values = property_map(Relationship, ("r.source", "r.target", "r.id"), {"id": "coalesce(n.id, r[2])"})
+_tie, tie_values = property_map(Relationship, ("r.source", "r.target", "r.id"), {"id": "coalesce(n.id, r[2])"} | ENDS)
 SET_TIES = f"""
 UNWIND $rows AS r
 MATCH (a:Agent {{key: r[0]}}) MATCH (b:Agent {{key: r[1]}})

@@ -31,8 +31,8 @@ CALL () {{
 UNWIND $ties AS r
 MATCH (a:Agent {{id: r.source}}) MATCH (b:Agent {{id: r.target}})
 MERGE (a)-[n:RELATES_TO]->(b)
-ON CREATE SET n.id = r.id, n.kind = $kind, n.strength = 0.0, n.trust = $trust, n.interactionCount = 0,
-    n.firstMetAt = datetime(r.first)
+ON CREATE SET n.id = r.id, n.sourceId = a.id, n.targetId = b.id, n.kind = $kind, n.strength = 0.0, n.trust = $trust,
+    n.interactionCount = 0, n.firstMetAt = datetime(r.first)
 WITH n, r, datetime(r.last) AS last, {
     cypher_tie_after(
         "[n.strength, n.trust, coalesce(n.strengthAt, n.lastInteractionAt, n.firstMetAt).epochMillis]",

@@ -21,7 +21,7 @@ SET = f"""
 UNWIND $rows AS r
 MATCH (a:Agent {{id: r.source}}) MATCH (b:Agent {{id: r.target}})
 MERGE (a)-[n:RELATES_TO]->(b)
-ON CREATE SET n.id = r.id, n.interactionCount = 0, n.firstMetAt = datetime(r.at)
+ON CREATE SET n.id = r.id, n.sourceId = a.id, n.targetId = b.id, n.interactionCount = 0, n.firstMetAt = datetime(r.at)
 SET n.strength = r.strength, n.strengthAt = datetime(r.at),
     n.trust = coalesce(r.trust, n.trust, $trust), n.kind = coalesce(r.kind, n.kind, $kind)
 RETURN [{projection(Relationship)}]

@@ -21,8 +21,8 @@ CREATE (:Agent {id: 'Agent:' + i, key: 'agent_' + right('000' + i, 4), name: '',
 TIE = """
 UNWIND $rows AS r
 MATCH (a:Agent {id: 'Agent:' + r[0]}) MATCH (b:Agent {id: 'Agent:' + r[1]})
-CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + r[1], strength: r[2], kind: 'friend', trust: 0.5,
-  interactionCount: 0, firstMetAt: datetime()}]->(b)
+CREATE (a)-[:RELATES_TO {id: 'Relationship:' + r[0] + '-' + r[1], sourceId: a.id, targetId: b.id, strength: r[2],
+  kind: 'friend', trust: 0.5, interactionCount: 0, firstMetAt: datetime()}]->(b)
 """
 
 

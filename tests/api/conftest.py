@@ -45,7 +45,7 @@ def memory(name: str, owner: str, made: int, **properties: Any) -> dict[str, Any
 
 def tie(source: str, target: str, **properties: Any) -> dict[str, Any]:
     ends = {"source": f"Agent:{source}", "target": f"Agent:{target}"}
-    own = {"interactionCount": 0, "firstMetAt": at(1)}
+    own = {"sourceId": ends["source"], "targetId": ends["target"], "interactionCount": 0, "firstMetAt": at(1)}
     return row(f"Relationship:{source}-{target}", **(own | properties)) | ends
 
 

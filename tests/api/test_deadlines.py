@@ -13,7 +13,8 @@ RUNNING = "SHOW TRANSACTIONS YIELD metaData WHERE metaData.query = $name RETURN 
 CLIQUE = """
 UNWIND range(1, 60) AS i CREATE (:Agent {id: 'Agent:' + i, key: 'a' + i, createdAt: datetime(), updatedAt: datetime()})
 WITH count(*) AS _ MATCH (a:Agent), (b:Agent) WHERE a <> b
-CREATE (a)-[:RELATES_TO {id: 'Relationship:' + a.key + b.key, strength: 0.5, trust: 0.5}]->(b)
+CREATE (a)-[:RELATES_TO {id: 'Relationship:' + a.key + b.key, sourceId: a.id, targetId: b.id,
+  strength: 0.5, trust: 0.5}]->(b)
 """
 
 

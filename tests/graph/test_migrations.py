@@ -115,6 +115,25 @@ async def test_knowledge_of_earlier_versions_is_found_by_its_words(bare: Databas
     assert await bare.read("filled", filled) == [[4998, 2499]]
 
 
+async def test_relationships_of_earlier_versions_are_found_from_their_ends(bare: Database):
+    for migration in MIGRATIONS[:7]:
+        for statement in migration.statements:
+            await bare.write("before", statement)
+    await bare.write("before", "CREATE INDEX relationship_kind FOR ()-[n:RELATES_TO]-() ON (n.kind)")
+    await bare.write(
+        "relationships",
+        """CREATE (a:Agent {id: 'Agent:a'}), (b:Agent {id: 'Agent:b'})
+        WITH a, b UNWIND range(1, 2500) AS i
+        CREATE (a)-[:RELATES_TO {id: 'Relationship:' + i, strength: 0.5}]->(b)""",
+    )
+    await asyncio.gather(*(migrate(bare) for _ in range(3)))
+    ends = "MATCH ()-[n:RELATES_TO]->() RETURN DISTINCT n.sourceId, n.targetId"
+    assert await bare.read("ends", ends) == [["Agent:a", "Agent:b"]]
+    names = [name for name, _, _ in await indexes(bare)]
+    assert "relationship_kind" not in names
+    assert "relationship_source" in names
+
+
 async def test_what_must_be_unique_is(database: Database):
     for label, name in (("Agent", "id"), ("Agent", "key"), ("Memory", "id"), ("Interaction", "id"),
                         ("Knowledge", "id"), ("Topic", "name")):  # fmt: skip

@@ -29,7 +29,7 @@ from graph.filters import compile_filter
 from graph.ingest.embeddings import FILL, LACKING
 from graph.listing import count_text, summary_text
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, LOOKUPS, Lookup
-from graph.migrations import DONE, MENTION, UNMENTIONED
+from graph.migrations import DONE, MENTION, NAME_ENDS, UNMENTIONED
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
 from graph.questions import Question
 from graph.recall import recall_text
@@ -125,7 +125,7 @@ def is_single(edge: Edge, order: tuple[Order, ...]) -> bool:
 def refuse_sorts(plan: Plan, edge: Edge, direction: Direction, order: tuple[Order, ...]) -> None:
     """Fails where rows are sorted that an index has in order."""
     ways, found = edge.ways[direction], names(plan)
-    if not ways[0].label:
+    if not ways[0].sorts(order[0].property):
         return
     assert "Sort" not in found
     if len(ways) > 1:
@@ -172,7 +172,7 @@ async def test_pages(planned: Database, edge: Edge, direction: Direction):
     seen: set[str] = set()
     for order in orders_of(edge):
         # Where no index gives the order, bounds are conditions like others.
-        every = bool(edge.ways[direction][0].label) and is_single(edge, order)
+        every = edge.ways[direction][0].sorts(order[0].property) and is_single(edge, order)
         windows = list(WINDOWS.values())[: None if every else 3]
         shapes = [PageShape(Listing(edge, direction), order, 20, **window) for window in windows]
         for plan in await explain(planned, *unseen(map(text_of, shapes), seen)):
@@ -281,9 +281,9 @@ async def test_searches(planned: Database, name: str):
         assert any(each.startswith(("DirectedRelationshipIndexSeek", "NodeIndexSeek")) for each in found)
 
 
-async def test_what_fills_in_words_and_embeddings_reads_along_an_index(planned: Database):
+async def test_what_fills_in_what_is_lacking_reads_along_an_index(planned: Database):
     given = {"after": "", "most": 10, "rows": [], "others": True, "dimension": 384}
-    for text in (MENTION, FILL):
+    for text in (MENTION, FILL, NAME_ENDS):
         refuse_scans(await planned.explain(text, given), writes=True)
     for text in (UNMENTIONED, LACKING):
         plan = await planned.explain(text, given)

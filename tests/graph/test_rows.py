@@ -70,7 +70,7 @@ def properties(row: Any, prefix: str = "") -> dict[str, Any]:
 CREATE = {
     Relationship: """
         CREATE (:Agent {id: $stored.sourceId})-[n:RELATES_TO]->(:Agent {id: $stored.targetId})
-        SET n = $stored REMOVE n.sourceId, n.targetId""",
+        SET n = $stored""",
     Topic: "CREATE (n:Topic {name: $stored.name})",
 }
 MODELS = [Agent, Memory, Relationship, Interaction, Knowledge, Topic]

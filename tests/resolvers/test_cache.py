@@ -145,8 +145,10 @@ async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: 
 
 
 async def test_who_is_deleted_is_gone_for_those_tied_to_them_as_well(migrated: Database, workers: list[Worker]):
-    tie = "MATCH (a:Agent {key: 'a0'}), (b:Agent {key: 'a1'}) CREATE (a)-[:RELATES_TO {id: 'Relationship:1', "
-    await migrated.write("tie", f"{tie} kind: 'x', strength: 0.5, trust: 0.5, firstMetAt: datetime()}}]->(b)")
+    tie = """MATCH (a:Agent {key: 'a0'}), (b:Agent {key: 'a1'})
+    CREATE (a)-[:RELATES_TO {id: 'Relationship:1', sourceId: a.id, targetId: b.id, kind: 'x', strength: 0.5, trust: 0.5,
+      firstMetAt: datetime()}]->(b)"""
+    await migrated.write("tie", tie)
     ties = connect(Loaders(workers[0].coalescer), RELATES_TO, parent="Agent:0").key
     for each in workers:
         assert len((await each.get(ties)).items) == 1

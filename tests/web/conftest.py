@@ -28,7 +28,8 @@ CREATE (maria)-[:REMEMBERS]->(:Memory {
   createdAt: datetime(), accessedAt: datetime(), accessCount: 0
 })
 CREATE (maria)-[:RELATES_TO {
-  id: 'Relationship:1', kind: 'friend', strength: 0.7, trust: 0.6, interactionCount: 1, firstMetAt: datetime()
+  id: 'Relationship:1', sourceId: maria.id, targetId: klaus.id,
+  kind: 'friend', strength: 0.7, trust: 0.6, interactionCount: 1, firstMetAt: datetime()
 }]->(klaus)
 """
 
