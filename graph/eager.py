@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.lookups import Lookup, LookupKey
-from graph.pages import Page, PageKey, PageShape, call_of, page_reader
+from graph.page import Page
+from graph.pages import PageKey, PageShape, call_of, page_reader
 from graph.rows import projection, reader
 
 

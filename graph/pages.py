@@ -7,7 +7,6 @@ that neither ties nor floats nor concurrent inserts and deletes can lose or repe
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graph.database import Database
@@ -15,9 +14,8 @@ from graph.edges import Direction, Edge, Order
 from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import Layout, count_text, layout, opposite, page_call, summary_text
 from graph.lookups import Lookup
-from graph.rows import Fields, reader
-
-Values = tuple[Any, ...]
+from graph.page import Page, RowForm, RowPage, Values
+from graph.rows import Fields, reader, stored_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +99,6 @@ class PageKey(NamedTuple):
     parent: str | None = None
     after: Values = ()
     before: Values = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page's items in the list's order, the sort values of each, and whether more follow its far end.
-
-    `brought` is the agent at the other end of each item, if they were read along.
-    """
-
-    items: list[Any]
-    positions: list[Values]
-    more: bool
-    brought: list[Any] | None = None
 
 
 class CountKey(NamedTuple):
@@ -221,10 +206,16 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
 def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
     """Makes the function that turns the rows of one key into its page."""
     brings, laid_out = shape.brings, layout_of(shape)
-    read = reader(shape.listing.edge.row, shape.fields, laid_out.row)
-    read_brought = reader(brings.row, brings.fields, laid_out.brought) if brings else None
-    (first, *others) = laid_out.sorts
-    take: Callable[[list[Any]], Values] = itemgetter(first, *others) if others else lambda row: (row[first],)
+    parts = {"node": (shape.listing.edge.row, shape.fields, laid_out.row)}
+    if brings:
+        parts["far"] = (brings.row, brings.fields, laid_out.brought)
+    readers = {name: reader(*part) for name, part in parts.items()}
+    places = {name: found for name, part in parts.items() if (found := stored_places(*part))}
+    form = alone = RowForm(readers, places, laid_out.sorts)
+    if brings:
+        alone = RowForm({"node": readers["node"]}, {"node": places.get("node", {})}, laid_out.sorts)
+    # What could fail is read at once, so that it befalls nobody else.
+    plain = places.keys() == readers.keys()
 
     def make(rows: list[list[Any]]) -> Page:
         more = len(rows) > shape.limit
@@ -232,8 +223,8 @@ def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
             rows.pop()
         if shape.backward:
             rows.reverse()
-        brought = list(map(read_brought, rows)) if read_brought else None
-        return Page(list(map(read, rows)), list(map(take, rows)), more, brought)
+        page = RowPage(rows, more, form, alone)
+        return page if plain else Page(page.items, page.positions, more, page.brought)
 
     return make
 

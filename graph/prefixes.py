@@ -8,7 +8,7 @@ from graph.database import Database
 from graph.errors import BadInput
 from graph.mentions import words_in
 from graph.model import Knowledge
-from graph.pages import Page
+from graph.page import Page
 from graph.rows import projection, reader
 from graph.search import SearchKey
 

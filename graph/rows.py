@@ -1,5 +1,6 @@
 """How the model is stored: which property each field is, how Cypher projects it, how a row is read back."""
 
+import re
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -121,6 +122,14 @@ def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None =
     code = "\n".join(["def read(r):", "    made = new(kind)", *own, "    return made"])
     exec(code, names)  # noqa: S102 — the model's own names, nothing from outside
     return names["read"]
+
+
+@lru_cache(maxsize=1024)
+def stored_places(row: type, chosen: Fields, places: tuple[int, ...]) -> dict[str, int] | None:
+    """Says where in a projected list each field is, None if one is not answered as it is stored."""
+    values, _ = _values(row, {}, position=0, chosen=chosen, places=places)
+    found = {name: re.fullmatch(r"r\[(\d+)\]", code) for name, code in values}
+    return {name: int(match[1]) for name, match in found.items() if match} if all(found.values()) else None
 
 
 class Members(dict[str, Enum]):

@@ -15,7 +15,8 @@ from graph.errors import BadInput
 from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import all_of
 from graph.model import Memory
-from graph.pages import FloatSummary, Page, Values
+from graph.page import Page, Values
+from graph.pages import FloatSummary
 from graph.rows import projection, reader
 
 MEMORY_INDEX = "memory_search"

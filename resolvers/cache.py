@@ -16,7 +16,7 @@ import orjson
 
 from graph.eager import Eager, EagerKey, brought_by
 from graph.errors import Unavailable
-from graph.pages import Page
+from graph.page import Page, RowPage
 from graph.reads import Key
 from resolvers.epoch import Epoch
 from resolvers.far import Far
@@ -52,13 +52,15 @@ def alone(answer: Any) -> Any:
     """An answer without what it brought along, which changes for reasons of its own."""
     if isinstance(answer, Eager):
         return answer.row
-    if isinstance(answer, Page) and answer.brought:
-        return Page(answer.items, answer.positions, answer.more)
-    return answer
+    return answer.alone if isinstance(answer, Page) else answer
 
 
 def weigh(answer: Any) -> int:
     """About how many bytes an answer to a key takes; the items of a page are taken to be alike."""
+    if isinstance(answer, RowPage):
+        # Rows and the objects that may be made of them, which share their values.
+        values = sum(map(getsizeof, answer.rows[0])) if answer.rows else 0
+        return OVERHEAD + len(answer.rows) * (values + 2 * OVERHEAD)
     if isinstance(answer, Page):
         item = weigh(answer.items[0]) if answer.items else 0
         return OVERHEAD + len(answer.items) * (item + OVERHEAD)

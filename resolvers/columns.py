@@ -6,8 +6,10 @@ It is generated once for each selection of a plan, because it runs for every obj
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
+from graph.page import RowForm
 from resolvers.plan import Answer, BuildItems, BuildWhole, Child, Leaf
 
 Build = Callable[[Sequence[Any], list[Any]], list[Answer | None]]
@@ -73,13 +75,45 @@ def generate_items(
 
     It gives None if anything is not what it should be.
     """
-    code = Code()
+    from_objects = items_of(item, constants, leaves, parts)
+
+    @lru_cache(maxsize=16)
+    def from_rows(form: RowForm) -> BuildItems:
+        try:
+            return items_of(item, constants, leaves, parts, form)
+        except KeyError:
+            # The rows do not hold all that is answered.
+            return from_objects
+
+    def build(connections: Sequence[Any], pages: Sequence[Any]) -> list[list[Answer]] | None:
+        forms = {getattr(page, "form", None) for page in pages}
+        form = forms.pop() if len(forms) == 1 else None
+        return (from_rows(form) if form else from_objects)(connections, pages)
+
+    return build
+
+
+def items_of(
+    item: str,
+    constants: Mapping[str, Any],
+    leaves: Sequence[Leaf],
+    parts: Sequence[Child],
+    form: RowForm | None = None,
+) -> BuildItems:
+    """Makes the function that answers items from the objects of pages, or from their rows if these have a form."""
+    code = Code(form.places if form else {})
     if item != EDGE:
         code.expect(item)
     answer = code.answer("" if item == EDGE else f"{item}.", constants, leaves, parts)
     cursor = ["cursor = connection.cursor_at(position)"] if "cursor" in code.roots else []
-    read = code.roots | {"position"} if cursor else code.roots
-    names = [name for name in PARTS if name in read] or ["node"]
+    if form:
+        each = "for row in page.rows:"
+        position = "".join(f"row[{place}], " for place in form.sorts)
+        cursor = [f"position = ({position})", *cursor] if cursor else []
+    else:
+        read = code.roots | {"position"} if cursor else code.roots
+        names = [name for name in PARTS if name in read] or ["node"]
+        each = f"for {', '.join(names)}, in zip({', '.join(PARTS[name] for name in names)}, strict=True):"
     return code.function(
         "def made(connections, pages):",
         "    lists = []",
@@ -87,7 +121,7 @@ def generate_items(
         "        for connection, page in zip(connections, pages, strict=True):",
         "            lists.append(answers := [])",
         "            add = answers.append",
-        f"            for {', '.join(names)}, in zip({', '.join(PARTS[name] for name in names)}, strict=True):",
+        f"            {each}",
         *(f"                {line}" for line in (*cursor, *code.adding(answer))),
         "    except Exception:",
         "        return None",
@@ -98,13 +132,15 @@ def generate_items(
 class Code:
     """The code that answers objects: which values are read, what they must be, and what its names stand for.
 
-    `roots` are the names that the paths of what is read begin with.
+    Of objects that are a `row`, `places` says where in it their attributes are. `roots` are the names that the paths
+    of what is read begin with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: Mapping[str, Mapping[str, int]] | None = None) -> None:
         self.reads: list[str] = []
         self.checks: list[str] = []
         self.roots: set[str] = set()
+        self._places = places or {}
         self._names: dict[str, Any] = {"datetime": datetime, "UTC": UTC}
 
     def answer(
@@ -125,8 +161,9 @@ class Code:
         return "{" + ", ".join(f"{name!r}: {value}" for name, value in values.items()) + "}"
 
     def expect(self, variable: str) -> None:
-        """Checks that something is there."""
-        self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
+        """Checks that something is there, as a row is."""
+        if variable not in self._places:
+            self.checks.append(f"{variable} is not None and not isinstance({variable}, Exception)")
 
     def adding(self, answer: str) -> list[str]:
         """Writes the lines that add an object's answer, or end it all if anything is not what it should be."""
@@ -138,9 +175,15 @@ class Code:
         return self._names["made"]
 
     def _read(self, path: str) -> str:
-        self.roots.add(path.partition(".")[0])
+        """Reads what lies at a path into a variable. Raises KeyError for what a row does not hold."""
+        if path in self._places:
+            return path
+        root, _, attribute = path.partition(".")
+        self.roots.add(root)
         variable = f"v{len(self.reads)}"
-        self.reads.append(f"{variable} = {path}")
+        in_row = bool(self._places) and root in PARTS
+        source = f"row[{self._places[root][attribute]}]" if in_row else path
+        self.reads.append(f"{variable} = {source}")
         return variable
 
 

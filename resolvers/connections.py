@@ -8,16 +8,15 @@ from typing import Any, Protocol
 from graph.edges import Direction, Edge, Order
 from graph.errors import BadInput
 from graph.filters import compile_filter
+from graph.page import Page, Values
 from graph.pages import (
     CountKey,
     FloatSummary,
     Listing,
-    Page,
     PageKey,
     PageShape,
     SummaryKey,
     SummaryShape,
-    Values,
     bounded_page,
     complete_order,
 )

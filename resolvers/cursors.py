@@ -16,7 +16,7 @@ import orjson
 from graph.edges import Direction, Edge, Order
 from graph.errors import BadInput
 from graph.listing import order_columns
-from graph.pages import Values
+from graph.page import Values
 
 LONGEST = 4096
 STORED_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?Z")

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from aiodataloader import DataLoader
 
 from graph.lookups import Lookup, LookupKey
-from graph.pages import CountKey, FloatSummary, Page, PageKey, SummaryKey
+from graph.page import Page
+from graph.pages import CountKey, FloatSummary, PageKey, SummaryKey
 from graph.reads import Key
 
 # What takes objects and gives a value for each, or the exception that befell it. One that must read yields the

@@ -9,7 +9,7 @@ from graph.errors import NotFound
 from graph.filters import compile_filter
 from graph.lookups import AGENT_BY_KEY, LookupKey
 from graph.model import Memory
-from graph.pages import Page, Values
+from graph.page import Page, Values
 from graph.prefixes import KnowledgeSearch, KnowledgeTally, read_prefix
 from graph.search import MemorySearch, MemoryTally, SearchKey, read_words
 from resolvers.connections import Window

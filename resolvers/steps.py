@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey
-from graph.pages import Page
+from graph.page import Page
 from graph.reads import Key
 from resolvers.connections import Connection, ConnectionEdge, ListRequest, PagedList, cursor_of
 from resolvers.loaders import Reading, Step, Values

@@ -9,7 +9,8 @@ from typing import Any
 
 from graph.eager import Eager, EagerKey, brought_by
 from graph.errors import DeadlineExceeded, Internal, Unavailable
-from graph.pages import FloatSummary, Page
+from graph.page import Page
+from graph.pages import FloatSummary
 from graph.reads import Key
 from resolvers.coalescer import Coalescer
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from graph.database import Database
 from graph.mentions import LONGEST_WORD, MOST_WORDS, fold, mentions, words_in
 from graph.migrations import fill_mentions
-from graph.pages import Page
+from graph.page import Page
 from graph.prefixes import KnowledgeSearch, KnowledgeTally, fetch_knowledge, fetch_knowledge_tallies, read_prefix
 from graph.search import SearchKey
 from tests.random_society import Society, make_society, write_society

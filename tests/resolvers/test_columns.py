@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from graph.pages import Page
+from graph.page import Page, RowForm, RowPage
 from resolvers.columns import EDGE, generate, generate_items, generate_whole
 from resolvers.plan import Child, Leaf, Selection, Shape
 
@@ -96,6 +96,48 @@ def test_nodes_are_answered_from_their_pages():
     pages = [page(0.5), page(0.25, 1.0)]
     assert NODES([None, None], pages) == [[{"size": 0.5}], [{"size": 0.25}, {"size": 1.0}]]
     assert COUNTED([None, None], pages) == [[{"__typename": "Thing"}], [{"__typename": "Thing"}] * 2]
+
+
+class Made(SimpleNamespace):
+    """What a row was made into, which a test may forbid."""
+
+    allowed = False
+
+    def __init__(self, **values: Any) -> None:
+        assert self.allowed, "No object was to be made."
+        super().__init__(**values)
+
+
+ALONE = RowForm({"node": lambda row: Made(size=row[1])}, {"node": {"size": 1}}, (1,))
+FORM = RowForm({**ALONE.readers, "far": lambda row: Made(title=row[0])}, {**ALONE.places, "far": {"title": 0}}, (1,))
+
+
+def rows(*sizes: Any, form: RowForm = FORM) -> RowPage:
+    return RowPage([[f"far {size}", size] for size in sizes], False, form, ALONE)
+
+
+def test_pages_of_rows_are_answered_as_those_of_objects_but_without_making_any():
+    connections = [Numbered(1), Numbered(2)]
+    assert EDGES(connections, [rows(0.5, 0.25), rows()]) == EDGES(connections, [page(0.5, 0.25), page()])
+    assert NODES(connections, [rows(0.5), rows(0.25)]) == [[{"size": 0.5}], [{"size": 0.25}]]
+    assert COUNTED(connections, [rows(0.5), rows()]) == [[{"__typename": "Thing"}], []]
+    for odd in (rows(None), rows(float("inf")), rows(0.5, form=ALONE)):
+        assert EDGES(connections, [rows(0.5), odd]) is None
+
+
+def test_objects_are_made_of_rows_that_do_not_hold_what_is_answered(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Made, "allowed", True)
+    doubled = generate_items("node", {"twice": None}, [leaf("twice", "size.real", float)], [])
+    assert doubled([None], [rows(0.5)]) == [[{"twice": 0.5}]]
+    assert EDGES([Numbered(1), Numbered(2)], [rows(0.5), page(0.25)]) == EDGES(
+        [Numbered(1), Numbered(2)], [page(0.5), page(0.25)]
+    )
+    found = rows(0.5, 0.25)
+    assert found.positions == [(0.5,), (0.25,)]
+    assert found.brought == [Made(title="far 0.5"), Made(title="far 0.25")]
+    assert found.alone.brought is None
+    assert found.alone.items == found.items == [Made(size=0.5), Made(size=0.25)]
+    assert found.items is found.items
 
 
 def test_nothing_is_answered_of_pages_if_anything_is_odd():

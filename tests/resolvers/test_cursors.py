@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from graph.edges import EDGES, LEARNED, RELATES_TO, REMEMBERS, Direction, Edge, Order
 from graph.errors import BadInput
 from graph.listing import order_columns
-from graph.pages import Values, complete_order
+from graph.page import Values
+from graph.pages import complete_order
 from resolvers.cursors import LONGEST, decode_cursor, encode_cursor, mark_list
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=200, database=None)

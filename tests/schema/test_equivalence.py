@@ -23,7 +23,7 @@ from graph.analytics.engine import Choice
 from graph.database import Database
 from graph.eager import Eager
 from graph.migrations import fill_mentions
-from graph.pages import Page
+from graph.page import Page
 from graph.reads import Key, fetch
 from graph.writes.touch import TouchShape
 from resolvers import columns, failures, run, steps

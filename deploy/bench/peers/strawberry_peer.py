@@ -23,7 +23,8 @@ from graph import edges, model
 from graph.database import Database
 from graph.filters import compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, fetch_lookups
-from graph.pages import Listing, Page, PageKey, PageShape, complete_order, fetch_pages
+from graph.page import Page
+from graph.pages import Listing, PageKey, PageShape, complete_order, fetch_pages
 
 DEADLINE = 10.0
 Info = strawberry.Info[dict[str, Any], None]
