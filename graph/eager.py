@@ -88,7 +88,7 @@ def eager_text(shape: EagerLookup) -> str:
 
 def eager_parameters(shape: EagerLookup, keys: Sequence[EagerKey]) -> dict[str, Any]:
     """The parameters with which the query of a shape looks up what keys name."""
-    limits = {f"limit{number}": page.limit + 1 for number, page in enumerate(shape.pages)}
+    limits = {f"limit{number}": page.rows for number, page in enumerate(shape.pages)}
     return {"keys": [key.key for key in keys]} | limits
 
 

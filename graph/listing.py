@@ -32,6 +32,7 @@ def page_call(
     skip: bool,
     fields: Fields = None,
     brings: Lookup | None = None,
+    placed: bool = True,
     number: str = "",
 ) -> str:
     """The subquery that reads a page as `rows`, in an order, from `near` on (inclusive or not) to before `far`.
@@ -44,7 +45,7 @@ def page_call(
     way = ways[0]
     indexed = way.sorts(order[0].property)
     sorts = sorts_of(edge, order, indexed=indexed)
-    values = layout(edge, direction, order, fields, brings).values
+    values = layout(edge, direction, order, fields, brings, placed=placed).values
     conditions = [predicate]
     if near:
         conditions += beyond(sorts, near, inclusive=inclusive)
@@ -75,14 +76,23 @@ class Layout:
 
 
 @lru_cache(maxsize=1024)
-def layout(edge: Edge, direction: Direction, order: tuple[Order, ...], fields: Fields, brings: Lookup | None) -> Layout:
-    """Lays out the rows of pages: what is read of each, what it brings along, and what it is sorted by."""
-    ways = edge.ways[direction]
-    known = dict(ways[0].known)
+def layout(
+    edge: Edge,
+    direction: Direction,
+    order: tuple[Order, ...],
+    fields: Fields,
+    brings: Lookup | None,
+    *,
+    placed: bool = True,
+) -> Layout:
+    """Lays out the rows of pages: what is read of each, what it brings along and, if `placed`, what it is sorted by."""
+    way = edge.ways[direction][0]
+    known = dict(way.known)
+    sorts = sorts_of(edge, order, indexed=way.sorts(order[0].property)) if placed else []
     parts = (
         [each.read_from("n") for each in chosen_columns(edge.row, fields)],
         [each.read_from("o") for each in chosen_columns(brings.row, brings.fields)] if brings else [],
-        [sort.exact for sort in sorts_of(edge, order, indexed=ways[0].sorts(order[0].property))],
+        [sort.exact for sort in sorts],
     )
     values: dict[str, int] = {}
     places = [tuple(values.setdefault(known.get(each, each), len(values)) for each in part) for part in parts]

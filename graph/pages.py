@@ -41,7 +41,8 @@ class PageShape:
 
     `after` and `before` say which bounds there are; `inclusive` lets the bound itself in. `skip` passes over rows,
     which costs more the more there are; cursors cost the same everywhere. `fields` are those that are read.
-    What a page `brings` is what this lookup would find by the ids of the agents at the other ends.
+    What a page `brings` is what this lookup would find by the ids of the agents at the other ends. Unless it is
+    `placed`, neither positions are read nor whether more items follow.
     """
 
     listing: Listing
@@ -54,12 +55,13 @@ class PageShape:
     skip: int = 0
     fields: Fields = None
     brings: Lookup | None = None
+    placed: bool = True
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Computed once: it would be most of what it costs to look up a key.
         own = (self.listing, self.order, self.limit, self.backward, self.after, self.before, self.inclusive)
-        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields, self.brings)))
+        object.__setattr__(self, "_hash", hash((own, self.skip, self.fields, self.brings, self.placed)))
 
     def __hash__(self) -> int:
         return self._hash
@@ -71,6 +73,11 @@ class PageShape:
     @property
     def query(self) -> "PageShape":
         return opened(self) if self.listing.filter else self
+
+    @property
+    def rows(self) -> int:
+        """How many rows are read of each list at most: one more than shown tells that more follow."""
+        return self.limit + 1 if self.placed else self.limit
 
 
 @lru_cache(maxsize=1024)
@@ -86,9 +93,9 @@ def bounded_page(shape: PageShape, after: bool, before: bool) -> PageShape:
 
 
 @lru_cache(maxsize=1024)
-def narrowed_page(shape: PageShape, fields: Fields, brings: Lookup | None = None) -> PageShape:
+def narrowed_page(shape: PageShape, fields: Fields, brings: Lookup | None = None, *, placed: bool = True) -> PageShape:
     """The shape of the same pages with only some fields, and what they bring along."""
-    return replace(shape, fields=fields, brings=brings)
+    return replace(shape, fields=fields, brings=brings, placed=placed)
 
 
 # Keys are tuples: they are made, hashed and compared more often than anything else.
@@ -172,13 +179,15 @@ def call_of(shape: PageShape, number: str = "") -> str:
         skip=shape.skip > 0,
         fields=shape.fields,
         brings=shape.brings,
+        placed=shape.placed,
         number=number,
     )
 
 
 def layout_of(shape: PageShape) -> Layout:
     """How the rows of pages of a shape are laid out."""
-    return layout(shape.listing.edge, shape.listing.direction, shape.order, shape.fields, shape.brings)
+    listing = shape.listing
+    return layout(listing.edge, listing.direction, shape.order, shape.fields, shape.brings, placed=shape.placed)
 
 
 def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]:
@@ -190,7 +199,7 @@ def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]
         | values_of(key.shape.listing.filter)
         for i, key in enumerate(keys)
     ]
-    return {"keys": rows, "limit": shape.limit + 1, "skip": shape.skip} | parameters_of(shape.listing.filter)
+    return {"keys": rows, "limit": shape.rows, "skip": shape.skip} | parameters_of(shape.listing.filter)
 
 
 async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey], deadline: float) -> list[Page]:
@@ -210,7 +219,7 @@ def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
     if brings:
         parts["far"] = (brings.row, brings.fields, laid_out.brought)
     readers = {name: reader(*part) for name, part in parts.items()}
-    places = {name: found for name, part in parts.items() if (found := stored_places(*part))}
+    places = {name: found for name, part in parts.items() if (found := stored_places(*part)) is not None}
     form = alone = RowForm(readers, places, laid_out.sorts)
     if brings:
         alone = RowForm({"node": readers["node"]}, {"node": places.get("node", {})}, laid_out.sorts)

@@ -1,6 +1,7 @@
 """The reads that all resolvers share: pages, counts, summaries and lookups, by the shape of their keys."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -25,8 +26,14 @@ from graph.related import RelatedShape, fetch_related
 from graph.rows import choose
 from graph.search import MemorySearch, MemoryTally, fetch_found, fetch_tallies
 
-# The name under which the agents at the other ends of a list's items are asked for.
+# The names under which the agents at the other ends of a list's items are asked for, and where in it the items are.
 FAR = "far"
+CURSOR = "cursor"
+
+
+def far_name(name: str) -> str:
+    """The name under which a field of the agents at the other ends is asked for."""
+    return f"{FAR}.{name}"
 
 
 class Shape(Protocol):
@@ -83,12 +90,15 @@ def narrow_page(shape: PageShape, names: frozenset[str]) -> PageShape:
     if edge.far and FAR in names:
         brings = narrow_lookup(AGENT_BY_ID, names)
         names |= FAR_ENDS[shape.listing.direction]
-    return narrowed_page(shape, choose(edge.row, names), brings)
+    return narrowed_page(shape, choose(edge.row, names), brings, placed=CURSOR in names)
 
 
 @lru_cache(maxsize=1024)
 def narrow_lookup(lookup: Lookup, names: frozenset[str]) -> Lookup:
-    return narrowed_lookup(lookup, choose(lookup.row, names))
+    if FAR in names:
+        # Whoever is looked up on the way from a list's items is at their other ends.
+        names = frozenset(item.name for item in fields(lookup.row) if far_name(item.name) in names)
+    return narrowed_lookup(lookup, choose(lookup.row, names | {"id"}))
 
 
 FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[Any]]]] = {

@@ -85,9 +85,9 @@ def column(row: type, property_name: str) -> Column | None:
 
 @lru_cache(maxsize=1024)
 def choose(row: type, names: frozenset[str]) -> Fields:
-    """Chooses the fields of these names, and the id."""
+    """Chooses the fields of these names."""
     own = [item.name for item in fields(row)]
-    chosen = tuple(name for name in own if name in names or name == "id")
+    chosen = tuple(name for name in own if name in names)
     return None if len(chosen) == len(own) else chosen
 
 

@@ -27,6 +27,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
+from graph.reads import FAR, far_name
 from resolvers.columns import generate, generate_items, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
@@ -125,11 +126,14 @@ class Compiler:
                 asked_for = Field(owner, owner.fields[asked], details, name, place)
                 field = self._field(asked_for, depth)
                 names |= asked_for.reads
+                if asked_for.attribute is None and asked_for.shows in self._rows:
+                    # It is by its id that a step goes on from a row.
+                    names.add("id")
                 if isinstance(field, Leaf):
                     leaves.append(field)
                 else:
                     children.append(field)
-                    names |= field.selection.names if field.selection else set()
+                    names |= self._names_below(field, asked_for)
         selection = Selection(generate(constants, leaves), constants, leaves, children, frozenset(names))
         parts = [each for each in children if is_part(each)]
         selection.build_whole = generate_whole(constants, leaves, parts) if parts else None
@@ -172,6 +176,13 @@ class Compiler:
             self._rows[each.extensions["strawberry-definition"].origin]: self._subselect(each, field, depth)
             for each in possible
         }
+
+    def _names_below(self, child: Child, field: Field) -> frozenset[str]:
+        """Tells what is to be read of objects for what a child leads to; of its lists nothing is."""
+        if child.selection is None or (field.shows in self._rows and reads_page(child)):
+            return frozenset()
+        names = child.selection.names
+        return frozenset(map(far_name, names)) if FAR in field.reads else names
 
     def _subselect(self, kind: GraphQLObjectType, field: Field, depth: int) -> Selection:
         selected = collect_subfields(

@@ -13,6 +13,7 @@ from strawberry import UNSET
 
 from graph.edges import Direction as EdgeDirection
 from graph.edges import Edge
+from graph.reads import CURSOR
 from resolvers import steps
 from resolvers.columns import EDGE
 from resolvers.connections import DEFAULT_SIZE, LARGEST_SIZE, Window, request_list
@@ -56,7 +57,7 @@ class ListEdge(Generic[T]):
 class ListConnection(Generic[T]):
     edges: list[ListEdge[T]] = paged(steps.page_edges, "The page's items, each with its cursor.", item=EDGE)
     nodes: list[T] = paged(steps.page_nodes, "The page's items.", item="node")
-    page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.")
+    page_info: PageInfo = stepped(steps.same, "Where the page lies in the list.", reads=[CURSOR])
     total_count: int = stepped(steps.total_count, "How many items the whole list has.")
 
 

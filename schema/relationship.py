@@ -6,7 +6,7 @@ import strawberry
 
 from graph import model
 from graph.edges import Direction as EdgeDirection
-from graph.reads import FAR
+from graph.reads import CURSOR, FAR
 from resolvers.columns import EDGE
 from resolvers.connections import Connection
 from resolvers.steps import other_agent, other_agents, page_edges, same, total_count
@@ -61,7 +61,7 @@ class RelationshipAggregate(Aggregate):
 class RelationshipConnection:
     edges: list[RelationshipEdge] = paged(page_edges, "The page's relationships, each with its cursor.", item=EDGE)
     nodes: list[AgentType] = paged(other_agents(other_end), "The agents at the other ends.", reads=[FAR], item=FAR)
-    page_info: PageInfo = stepped(same, "Where the page lies in the list.")
+    page_info: PageInfo = stepped(same, "Where the page lies in the list.", reads=[CURSOR])
     total_count: int = stepped(total_count, "How many relationships the whole list has.")
     aggregate: RelationshipAggregate = aggregate()
 

@@ -57,7 +57,9 @@ class FaultyCoalescer(Coalescer):
             return answer
         if isinstance(answer, Page):
             brought = [self._spoil(*each) for each in brought_by(key, answer)]
-            return Page([self._spoil_row(row) for row in answer.items], answer.positions, answer.more, brought)
+            # Their ids may not have been read.
+            items = [self._spoil_row(row, name, place) for place, row in enumerate(answer.items)]
+            return Page(items, answer.positions, answer.more, brought)
         if isinstance(answer, dict):
             return {each: self._spoil_row(summary, name) for each, summary in answer.items()}
         if isinstance(answer, int):

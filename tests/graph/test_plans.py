@@ -55,6 +55,7 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "anything from": {"after": True, "inclusive": True},
     "anything up to": {"backward": True, "before": True, "inclusive": True},
     "numbered": {"skip": 40},
+    "items alone": {"placed": False},
 }
 FILTERS: list[tuple[Edge, Mapping[str, Any]]] = [
     (AGENTS, {"name": {"contains": "a"}, "socialEnergy": {"gte": 0.5}}),

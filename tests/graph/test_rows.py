@@ -116,7 +116,7 @@ def test_further_values_of_a_row_are_ignored(model: type):
 async def test_a_row_read_in_part_has_those_fields_and_no_others(migrated: Database):
     await migrated.write("wipe", "MATCH (n) WHERE NOT n:Migration DETACH DELETE n")
     create = "CREATE (n:Agent {id: 'Agent:1', key: 'a', name: 'A', personaSummary: 'calm', personaAge: 7}) "
-    chosen = choose(Agent, frozenset({"name", "persona", "age", "importance"}))
+    chosen = choose(Agent, frozenset({"id", "name", "persona", "age", "importance"}))
     assert chosen == ("name", "persona", "id")
     [[row]] = await migrated.write("create", f"{create} RETURN [{projection(Agent, chosen=chosen)}]")
     found = reader(Agent, chosen)(row)

@@ -113,11 +113,31 @@ async def test_only_what_is_selected_is_read(schema: Schema, recording: Recordin
     assert set(pages["REMEMBERS"].fields or ()) == {"id", "content", "importance"}
     relationships = pages["RELATES_TO"]
     # Who is at the other end stands in the relationship, too, because the cache keeps the two apart.
-    assert set(relationships.fields or ()) == {"id", "target_id", "strength"}
+    assert set(relationships.fields or ()) == {"target_id", "strength"}
     assert relationships.brings
     assert set(relationships.brings.fields or ()) == {"id", "name"}
     (known,) = [shape for shape in recording.shapes if shape.lane == "KNOWN_BY" and isinstance(shape, PageShape)]
-    assert set(known.fields or ()) == {"id", "persona"}
+    assert set(known.fields or ()) == {"persona"}
+
+
+async def test_where_items_are_and_whether_more_follow_is_read_if_it_is_asked(schema: Schema, recording: Recording):
+    memories = "agents(first: 1) {{ nodes {{ name memories(first: 3) {{ {} }} }} }}"
+    asked = ("nodes { id }", "nodes { id } totalCount", "edges { cursor }", "nodes { id } pageInfo { hasNextPage }")
+    for each in asked:
+        await run(schema, recording, f"{{ {memories.format(each)} }}")
+    pages = [shape for shape in recording.shapes if isinstance(shape, PageShape)]
+    assert [page.rows for page in pages if page.lane == "agents"] == [1, 1, 1, 1]
+    assert [page.rows for page in pages if page.lane == "REMEMBERS"] == [3, 3, 4, 4]
+
+
+async def test_ids_are_read_for_what_goes_on_from_them(schema: Schema, recording: Recording):
+    ties = "relationships(first: 1) { edges { relationship { %s } node { name memories { totalCount } } } }"
+    for each in ("kind", "id kind", "source { key }"):
+        await run(schema, recording, f'{{ agent(key: "agent_0") {{ {ties % each} }} }}')
+    found = [shape.pages[0] for shape in recording.shapes if isinstance(shape, EagerLookup)]
+    assert [set(page.fields or ()) for page in found] == [
+        {"kind", "target_id"}, {"id", "kind", "target_id"}, {"id", "source_id", "target_id"},
+    ]  # fmt: skip
 
 
 async def test_what_is_known_is_not_asked_for_again(schema: Schema, recording: Recording):

@@ -31,18 +31,20 @@ Row = list[Any]
 
 # It reads what is asked for alone, as the project does.
 READ = {
-    Agent: choose(Agent, frozenset({"name", "social_energy"})),
-    Memory: choose(Memory, frozenset({"content", "importance"})),
+    Agent: choose(Agent, frozenset({"id", "name", "social_energy"})),
+    Memory: choose(Memory, frozenset({"id", "content", "importance"})),
     Relationship: choose(Relationship, frozenset({"strength"})),
 }
 BY_KEY = narrowed_lookup(AGENT_BY_KEY, READ[Agent])
 # Relationships bring along who is at their other ends.
-FRIEND = choose(Agent, frozenset({"name"}))
+FRIEND = choose(Agent, frozenset({"id", "name"}))
 
 
-def shape(edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False) -> PageShape:
+def shape(
+    edge: Edge, limit: int, order: Order, filter: Filter | None = None, *, after: bool = False, placed: bool = False
+) -> PageShape:
     ordered = complete_order(edge, [order])
-    return PageShape(Listing(edge, filter=filter), ordered, limit, after=after, fields=READ[edge.row])
+    return PageShape(Listing(edge, filter=filter), ordered, limit, after=after, fields=READ[edge.row], placed=placed)
 
 
 def memories(limit: int) -> PageShape:
@@ -68,7 +70,7 @@ MEMORY, TIE = layout_of(memories(1)), layout_of(RELATIONSHIPS)
 ID, NAME, ENERGY = places(Agent, READ[Agent], range(9), "id", "name", "social_energy")
 MEMORY_ID, CONTENT, IMPORTANCE = places(Memory, READ[Memory], MEMORY.row, "id", "content", "importance")
 (STRENGTH,) = places(Relationship, READ[Relationship], TIE.row, "strength")
-SORTED = layout_of(shape(AGENTS, 20, NAME_ORDER)).sorts
+SORTED = layout_of(shape(AGENTS, 20, NAME_ORDER, placed=True)).sorts
 FRIEND_ID, FRIEND_NAME = places(Agent, FRIEND, TIE.brought, "id", "name")
 
 
@@ -95,10 +97,7 @@ class Reads:
             return [found.get(key.key) for key in keys]
         if isinstance(shape, EagerLookup):
             ((rows,),) = await self._database.read(shape.lane, eager_text(shape), eager_parameters(shape, keys))
-            found = {
-                key: [row, *(page[: each.limit] for each, page in zip(shape.pages, pages, strict=True))]
-                for key, row, *pages in rows
-            }
+            found = {key: row_and_pages for key, *row_and_pages in rows}
             return [found.get(key.key) for key in keys]
         ((rows,),) = await self._database.read(shape.lane, text_of(shape), page_parameters(shape, keys))
         found = dict(rows)
@@ -112,8 +111,7 @@ class Reads:
         return answers
 
     async def _pages(self, shape: PageShape, parents: Sequence[str]) -> list[list[Row]]:
-        pages = await self._load([PageKey(shape, parent) for parent in parents])
-        return [page[: shape.limit] for page in pages]
+        return await self._load([PageKey(shape, parent) for parent in parents])
 
     async def agent(self, variables: Data) -> Data:
         (row,) = await self._load([LookupKey(BY_KEY, variables["key"])])
@@ -127,12 +125,12 @@ class Reads:
     async def feed(self, variables: Data) -> Data:
         filter = compile_filter(Agent, {"key": {"gte": variables["from"]}})
         (rows,) = await self._load([PageKey(shape(AGENTS, 50, KEY_ORDER, filter))])
-        ids = [row[ID] for row in rows[:50]]
+        ids = [row[ID] for row in rows]
         remembered, ties = await asyncio.gather(self._pages(memories(5), ids), self._pages(RELATIONSHIPS, ids))
         edges = [
             {"node": {"id": row[ID], "name": row[NAME], "memories": memories_json(own),
                       "relationships": ties_json(page)}}
-            for row, own, page in zip(rows, remembered, ties, strict=False)
+            for row, own, page in zip(rows, remembered, ties, strict=True)
         ]  # fmt: skip
         return {"agents": {"edges": edges}}
 
@@ -150,7 +148,8 @@ class Reads:
         filter = compile_filter(Agent, {"socialEnergy": {"gte": variables["energy"]}})
         cursor = variables.get("after")
         after = tuple(orjson.loads(urlsafe_b64decode(cursor))) if cursor else ()
-        (rows,) = await self._load([PageKey(shape(AGENTS, 20, NAME_ORDER, filter, after=bool(after)), after=after)])
+        asked = shape(AGENTS, 20, NAME_ORDER, filter, after=bool(after), placed=True)
+        (rows,) = await self._load([PageKey(asked, after=after)])
         shown = rows[:20]
         end = urlsafe_b64encode(orjson.dumps([shown[-1][at] for at in SORTED])).decode() if shown else None
         info = {"hasNextPage": len(rows) > 20, "endCursor": end}
