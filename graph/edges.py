@@ -126,8 +126,7 @@ def tied(pattern: str, count: str, *, own: str = "", other: str = "") -> tuple[W
 
 _STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
 _RECEIVED = owned("Interaction", "targetId", "COUNT { (p)<-[:TOWARD]-() }")
-# Each interaction writes two relationships again, which costs more with every index: only what is asked for most,
-# and of those who know thousands as well, comes from one.
+# Each interaction writes two relationships again, and pays for all their indexes: there is one for what is asked most.
 _FELT = Way(
     pattern="()-[n:RELATES_TO]->(o:Agent)",
     label="RELATES_TO",

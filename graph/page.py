@@ -28,15 +28,20 @@ class Page:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowForm:
-    """Where what is answered stands in rows that hold it as it is.
+    """What rows are made of: an item (`node`) and the agent at its other end (`far`), if they were read along.
 
-    `places` are those of attributes, by name: of an item (`node`) and of the agent at its other end (`far`), if they
-    were read along; `readers` make objects of the same. `sorts` are the places of what the rows are sorted by.
+    `readers` make objects of these, and `places` are those of their attributes, if all are stored as they are answered.
+    `sorts` are the places of what the rows are sorted by.
     """
 
     readers: Mapping[str, Callable[[list[Any]], Any]]
     places: Mapping[str, Mapping[str, int]]
     sorts: tuple[int, ...]
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows can be answered without making objects of them, which might fail."""
+        return self.places.keys() == self.readers.keys()
 
 
 class RowPage(Page):

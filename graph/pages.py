@@ -214,17 +214,8 @@ async def fetch_pages(database: Database, shape: PageShape, keys: list[PageKey],
 @lru_cache(maxsize=1024)
 def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
     """Makes the function that turns the rows of one key into its page."""
-    brings, laid_out = shape.brings, layout_of(shape)
-    parts = {"node": (shape.listing.edge.row, shape.fields, laid_out.row)}
-    if brings:
-        parts["far"] = (brings.row, brings.fields, laid_out.brought)
-    readers = {name: reader(*part) for name, part in parts.items()}
-    places = {name: found for name, part in parts.items() if (found := stored_places(*part)) is not None}
-    form = alone = RowForm(readers, places, laid_out.sorts)
-    if brings:
-        alone = RowForm({"node": readers["node"]}, {"node": places.get("node", {})}, laid_out.sorts)
-    # What could fail is read at once, so that it befalls nobody else.
-    plain = places.keys() == readers.keys()
+    row, laid_out = shape.listing.edge.row, layout_of(shape)
+    form, alone = (row_form(row, shape.fields, brings, laid_out) for brings in (shape.brings, None))
 
     def make(rows: list[list[Any]]) -> Page:
         more = len(rows) > shape.limit
@@ -233,9 +224,21 @@ def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
         if shape.backward:
             rows.reverse()
         page = RowPage(rows, more, form, alone)
-        return page if plain else Page(page.items, page.positions, more, page.brought)
+        # What could fail is read at once, so that it befalls nobody else.
+        return page if form.plain else Page(page.items, page.positions, more, page.brought)
 
     return make
+
+
+@lru_cache(maxsize=1024)
+def row_form(row: type, fields: Fields, brings: Lookup | None, laid_out: Layout) -> RowForm:
+    """The same object for rows that are alike, so that one function answers all of them."""
+    parts = {"node": (row, fields, laid_out.row)}
+    if brings:
+        parts["far"] = (brings.row, brings.fields, laid_out.brought)
+    readers = {name: reader(*part) for name, part in parts.items()}
+    places = {name: found for name, part in parts.items() if (found := stored_places(*part)) is not None}
+    return RowForm(readers, places, laid_out.sorts)
 
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:

@@ -6,10 +6,12 @@ CREATE (a)-[:INITIATED]->(i:Interaction {
 })-[:TOWARD]->(b)
 MERGE (a)-[there:RELATES_TO]->(b)
 ON CREATE SET there.id = 'Relationship:' + replace(randomUUID(), '-', ''), there.sourceId = a.id,
-    there.targetId = b.id, there.kind = 'acquaintance', there.strength = 0.0, there.trust = 0.5, there.interactionCount = 0, there.firstMetAt = datetime()
+    there.targetId = b.id, there.kind = 'acquaintance', there.strength = 0.0, there.trust = 0.5,
+    there.interactionCount = 0, there.firstMetAt = datetime()
 MERGE (b)-[back:RELATES_TO]->(a)
 ON CREATE SET back.id = 'Relationship:' + replace(randomUUID(), '-', ''), back.sourceId = b.id,
-    back.targetId = a.id, back.kind = 'acquaintance', back.strength = 0.0, back.trust = 0.5, back.interactionCount = 0, back.firstMetAt = datetime()
+    back.targetId = a.id, back.kind = 'acquaintance', back.strength = 0.0, back.trust = 0.5,
+    back.interactionCount = 0, back.firstMetAt = datetime()
 FOREACH (tie IN [there, back] |
     SET tie.strength = tie.strength + 0.1 * r.impact * CASE WHEN r.impact > 0 THEN 1 - tie.strength ELSE tie.strength END,
         tie.interactionCount = tie.interactionCount + 1, tie.lastInteractionAt = datetime())
