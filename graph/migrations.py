@@ -91,11 +91,10 @@ async def fill_some(run: Run, after: str) -> str | None:
 
 
 async def fill_ends(database: Database) -> None:
-    """Writes into relationships whose they are, where earlier versions left that out."""
+    """Writes into relationships between whom they are, which earlier versions left out."""
     after: str | None = ""
     while after is not None:
-        ((row,),) = await database.transact("ends", (NAME_ENDS, {"after": after, "most": FILLED_AT_ONCE}))
-        (after,) = row
+        (((after,),),) = await database.transact("ends", (NAME_ENDS, {"after": after, "most": FILLED_AT_ONCE}))
 
 
 MIGRATIONS = (

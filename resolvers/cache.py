@@ -9,26 +9,24 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
-from sys import getsizeof, intern
+from sys import intern
 from typing import Any
 
 import orjson
 
 from graph.eager import Eager, EagerKey, brought_by
 from graph.errors import Unavailable
-from graph.page import Page, RowPage
+from graph.page import Page
 from graph.reads import Key
 from resolvers.epoch import Epoch
 from resolvers.far import Far
 from resolvers.journal import Journal
 from resolvers.loaders import Source
-from resolvers.near import Kept, Near
+from resolvers.near import Kept, Near, weigh, weigh_answer
 from resolvers.tags import names_agent, tags_of
 from resolvers.valkey import Redis
 from resolvers.worth import Worth, Worths, is_sample
 
-# What an object of Python takes beside its values, in bytes.
-OVERHEAD = 300
 # Larger values are left alone, in bytes, and so are answers that are asked for the first time: most of them never are
 # again, and putting many rows away costs as much as reading them.
 LARGEST = 256 * 1024
@@ -53,18 +51,6 @@ def alone(answer: Any) -> Any:
     if isinstance(answer, Eager):
         return answer.row
     return answer.alone if isinstance(answer, Page) else answer
-
-
-def weigh(answer: Any) -> int:
-    """About how many bytes an answer to a key takes; the items of a page are taken to be alike."""
-    if isinstance(answer, RowPage):
-        # Rows and the objects that may be made of them, which share their values.
-        values = sum(map(getsizeof, answer.rows[0])) if answer.rows else 0
-        return OVERHEAD + len(answer.rows) * (values + 2 * OVERHEAD)
-    if isinstance(answer, Page):
-        item = weigh(answer.items[0]) if answer.items else 0
-        return OVERHEAD + len(answer.items) * (item + OVERHEAD)
-    return OVERHEAD + sum(map(getsizeof, getattr(answer, "__dict__", {}).values()))
 
 
 def name_answer(*asked: str | None, variables: dict[str, Any] | None) -> str | None:
@@ -291,11 +277,6 @@ class Moment:
         self._cache.near.answers.put([(name, kept)])
         head = orjson.dumps((self._era, self._position, self._seconds, self._rows, tags))
         self._cache.far.put(name_far(name), head + b"\n" + json, self._seconds)
-
-
-def weigh_answer(json: bytes, tags: Sequence[str]) -> int:
-    """How many bytes a whole answer takes; its tags are shared with other answers."""
-    return OVERHEAD + len(json) + 8 * len(tags)
 
 
 def name_far(name: str) -> str:

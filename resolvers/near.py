@@ -1,11 +1,13 @@
 """The near tier of the cache: what this process holds, each with the tags that it may be changed by."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from threading import Lock
 from typing import Any
 
+from graph.page import Page, RowPage
 from resolvers.journal import Journal
 
 # Of rows and of answers each.
@@ -14,6 +16,8 @@ ROW_BYTES = 64 * 2**20
 ANSWER_BYTES = 128 * 2**20
 # Answers that are known to have been asked for, kept or not.
 REMEMBERED = 50_000
+# What an object of Python takes beside its values, in bytes.
+OVERHEAD = 300
 
 
 @dataclass(slots=True)
@@ -30,6 +34,23 @@ class Kept:
     until: float
     size: int
     rows: int = 1
+
+
+def weigh(answer: Any) -> int:
+    """About how many bytes an answer to a key takes; the items of a page are taken to be alike."""
+    if isinstance(answer, RowPage):
+        # Rows and the objects that may be made of them, which share their values.
+        values = sum(map(getsizeof, answer.rows[0])) if answer.rows else 0
+        return OVERHEAD + len(answer.rows) * (values + 2 * OVERHEAD)
+    if isinstance(answer, Page):
+        item = weigh(answer.items[0]) if answer.items else 0
+        return OVERHEAD + len(answer.items) * (item + OVERHEAD)
+    return OVERHEAD + sum(map(getsizeof, getattr(answer, "__dict__", {}).values()))
+
+
+def weigh_answer(json: bytes, tags: Sequence[str]) -> int:
+    """How many bytes a whole answer takes; its tags are shared with other answers."""
+    return OVERHEAD + len(json) + 8 * len(tags)
 
 
 class Shelf:

@@ -5,6 +5,7 @@ import dataclasses
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from operator import is_
 from typing import Any
 
 from graph.eager import Eager, EagerKey, brought_by
@@ -59,7 +60,9 @@ class FaultyCoalescer(Coalescer):
             brought = [self._spoil(*each) for each in brought_by(key, answer)]
             # Their ids may not have been read.
             items = [self._spoil_row(row, name, place) for place, row in enumerate(answer.items)]
-            return Page(items, answer.positions, answer.more, brought)
+            whole = all(map(is_, [*items, *brought], [*answer.items, *(answer.brought or [])]))
+            # A page of which nothing is spoilt stays what it is, rows or objects.
+            return answer if whole else Page(items, answer.positions, answer.more, brought)
         if isinstance(answer, dict):
             return {each: self._spoil_row(summary, name) for each, summary in answer.items()}
         if isinstance(answer, int):

@@ -23,7 +23,7 @@ from graph.analytics.engine import Choice
 from graph.database import Database
 from graph.eager import Eager
 from graph.migrations import fill_mentions
-from graph.page import Page
+from graph.page import Page, RowForm, RowPage
 from graph.reads import Key, fetch
 from graph.writes.touch import TouchShape
 from resolvers import columns, failures, run, steps
@@ -282,6 +282,21 @@ def repeat_first_page(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiler, "generate_items", items)
 
 
+def repeat_first_row(patch: pytest.MonkeyPatch) -> None:
+    generate = columns.items_of
+
+    def items(*arguments: Any) -> Any:
+        build = generate(*arguments)
+        if not isinstance(arguments[-1], RowForm):
+            return build
+        return lambda connections, pages: build(connections, [repeated(page) for page in pages])
+
+    def repeated(page: RowPage) -> RowPage:
+        return RowPage(page.rows[:1] * len(page.rows), page.more, page.form, page.form)
+
+    patch.setattr(columns, "items_of", items)
+
+
 def cut_lists(patch: pytest.MonkeyPatch) -> None:
     take = run.Run._take_eager
 
@@ -313,6 +328,7 @@ PLANTED: dict[str, Plant] = {
     "a list that comes with its agent lacks its last item": cut_lists,
     "what lies in an object is taken from the one before": repeat_first,
     "a page's items are taken from the page before": repeat_first_page,
+    "what a row holds is taken from the first of its page": repeat_first_row,
     "who is at the other end is taken from another item": mix_up,
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
 }
