@@ -27,8 +27,8 @@ class Way:
     """How an edge's items are found.
 
     Those of a `label`, or a type of relationships, come from its indexes, which have them in these `orders`, all of the
-    edge's if none is named; `lead` is the property that names the parent. `known` says how what a row would read is
-    reached with less effort here.
+    edge's if none is named; `lead` is the property that names the parent. `tie` is the property in which all items of
+    one parent differ, which breaks ties. `known` says how what a row would read is reached with less effort here.
 
     `count` counts all items from the parent `p` without reading them.
     """
@@ -38,6 +38,7 @@ class Way:
     where: str = ""
     lead: str = ""
     orders: tuple[str, ...] = ()
+    tie: str = "id"
     parent: str = ""
     known: tuple[tuple[str, str], ...] = ()
     count: str
@@ -49,7 +50,7 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A property to sort by. A unique one needs no id to break ties."""
+    """A property to sort by. A unique one needs no other to break ties."""
 
     property: str
     descending: bool = False
@@ -71,7 +72,6 @@ class Edge:
     ways: dict[Direction, tuple[Way, ...]]
     orders: dict[str, Order]
     default: Order
-    tie: str = "id"
     distinct: bool = False
     far: bool = False
     summaries: tuple[str, ...] = ()
@@ -127,14 +127,16 @@ def tied(pattern: str, count: str, *, own: str = "", other: str = "") -> tuple[W
 _STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
 _RECEIVED = owned("Interaction", "targetId", "COUNT { (p)<-[:TOWARD]-() }")
 # Each interaction writes two relationships again, and pays for all their indexes: there is one for what is asked most.
+# It has towards whom they are, of which there is one each, so that no other agent's id need be read.
 _FELT = Way(
     pattern="()-[n:RELATES_TO]->(o:Agent)",
     label="RELATES_TO",
     where="n.sourceId = k.id",
     lead="sourceId",
     orders=("strength",),
+    tie="targetId",
     parent="(p:Agent {id: k.id})",
-    known=(("n.sourceId", "k.id"), ("n.targetId", "o.id")),
+    known=(("n.sourceId", "k.id"), ("o.id", "n.targetId")),
     count="COUNT { (p)-[:RELATES_TO]->() }",
 )
 

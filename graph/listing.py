@@ -44,7 +44,7 @@ def page_call(
     ways = edge.ways[direction]
     way = ways[0]
     indexed = way.sorts(order[0].property)
-    sorts = sorts_of(edge, order, indexed=indexed)
+    sorts = sorts_of(edge, way, order)
     values = layout(edge, direction, order, fields, brings, placed=placed).values
     conditions = [predicate]
     if near:
@@ -88,7 +88,7 @@ def layout(
     """Lays out the rows of pages: what is read of each, what it brings along and, if `placed`, what it is sorted by."""
     way = edge.ways[direction][0]
     known = dict(way.known)
-    sorts = sorts_of(edge, order, indexed=way.sorts(order[0].property)) if placed else []
+    sorts = sorts_of(edge, way, order) if placed else []
     parts = (
         [each.read_from("n") for each in chosen_columns(edge.row, fields)],
         [each.read_from("o") for each in chosen_columns(brings.row, brings.fields)] if brings else [],
@@ -127,7 +127,7 @@ def _matched(edge: Edge, way: Way, order: Order, conditions: Sequence[str], *, h
     """
     if not way.label:
         return f"MATCH {way.pattern}\nWHERE {all_of(way.where, *conditions)}"
-    properties = [order.property] if order.unique else [order.property, edge.tie]
+    properties = [order.property] if order.unique else [order.property, way.tie]
     index = [way.lead, *properties] if way.lead else properties
     using = f"\nUSING INDEX n:{way.label}({', '.join(index)})" if hint else ""
     known = [f"n.{each} IS NOT NULL" for each in properties]
@@ -201,11 +201,12 @@ class Sort:
         return replace(self, descending=not self.descending)
 
 
-def sorts_of(edge: Edge, order: Sequence[Order], *, indexed: bool) -> list[Sort]:
+def sorts_of(edge: Edge, way: Way, order: Sequence[Order]) -> list[Sort]:
     """How an order is written down; an index compares its first property, if there is one."""
+    indexed = way.sorts(order[0].property)
     return [
         Sort(
-            value=sort_value(edge, sort, indexed=indexed and place == 0),
+            value=sort_value(way, sort, indexed=indexed and place == 0),
             descending=item.descending,
             time=sort.type is datetime,
             indexed=indexed and place == 0,
@@ -214,11 +215,11 @@ def sorts_of(edge: Edge, order: Sequence[Order], *, indexed: bool) -> list[Sort]
     ]
 
 
-def sort_value(edge: Edge, sort: Column, *, indexed: bool) -> str:
+def sort_value(way: Way, sort: Column, *, indexed: bool) -> str:
     """What is compared: an absent time counts as earlier than all others, instead of sorting nowhere."""
     if sort.nullable:
         return f"coalesce(n.{sort.property}, {NEVER})"
-    if sort.type is str and not indexed and sort.property != edge.tie:
+    if sort.type is str and not indexed and sort.property != way.tie:
         # Neo4j sorts stored texts by code points but compares them with others by UTF-16, where an emoji comes
         # before some letters; what is put together is sorted and compared alike.
         return f"n.{sort.property} + ''"

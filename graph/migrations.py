@@ -179,6 +179,14 @@ MIGRATIONS = (
         ),
         fill_ends,
     ),
+    Migration(
+        9,
+        "that index has towards whom relationships are",
+        (
+            relationship_index("relationship_source_strength", "sourceId", "strength", "targetId"),
+            without("relationship_source"),
+        ),
+    ),
 )
 
 # The SEARCH that uses it and its further property belong to the younger language.

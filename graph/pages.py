@@ -147,13 +147,13 @@ class FloatSummary:
     sum: float | None
 
 
-def complete_order(edge: Edge, order: Sequence[Order]) -> tuple[Order, ...]:
-    """Makes an order total: the edge's own where none is asked for, with the id to break ties."""
+def complete_order(edge: Edge, order: Sequence[Order], direction: Direction = Direction.OUT) -> tuple[Order, ...]:
+    """Makes an order total: the edge's own where none is asked for, with what breaks ties in that direction."""
     chosen = list(order) or [edge.default]
     for place, item in enumerate(chosen):
         if item.unique:
             return tuple(chosen[: place + 1])
-    return (*chosen, Order(property=edge.tie, descending=chosen[-1].descending, unique=True))
+    return (*chosen, Order(property=edge.ways[direction][0].tie, descending=chosen[-1].descending, unique=True))
 
 
 def selection(listing: Listing) -> tuple[Edge, Direction, str]:

@@ -77,10 +77,10 @@ def request_list(
     `filter` maps field names to operators; each item of `order` maps one field name to ASC or DESC.
     """
     window = window or Window()
-    total = complete_order(edge, [read_order(edge, item, place) for place, item in enumerate(order or ())])
+    chosen = [read_order(edge, item, place) for place, item in enumerate(order or ())]
     shape = PageShape(
         Listing(edge, direction, compile_filter(edge.row, filter)),
-        total,
+        complete_order(edge, chosen, direction),
         window.size,
         backward=window.last is not None,
         skip=window.skip,

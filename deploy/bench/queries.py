@@ -7,7 +7,7 @@ from typing import Any
 
 Variables = dict[str, Any]
 TIES = "relationships(first: 10, orderBy: [{strength: DESC}])"
-THEIR_TIES = "relationships: relationshipsConnection(first: 10, sort: [{edge: {strength: DESC}}, {edge: {id: DESC}}])"
+THEIR_TIES = "relationships: relationshipsConnection(first: 10, sort: [{edge: {strength: DESC}}, {node: {id: DESC}}])"
 THEIR_IMPORTANCE = "sort: [{importance: DESC}, {id: DESC}]"
 
 

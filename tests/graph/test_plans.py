@@ -118,9 +118,9 @@ def refuse_scans(plan: Plan, *, all_nodes: bool = False, writes: bool = False) -
         assert name != "Eager" or writes, names(plan)
 
 
-def is_single(edge: Edge, order: tuple[Order, ...]) -> bool:
-    """Says whether an order is by one property and at most the id."""
-    return [item.property for item in order[1:]] in ([], [edge.tie])
+def is_single(edge: Edge, direction: Direction, order: tuple[Order, ...]) -> bool:
+    """Says whether an order is by one property and at most what breaks ties."""
+    return [item.property for item in order[1:]] in ([], [edge.ways[direction][0].tie])
 
 
 def refuse_sorts(plan: Plan, edge: Edge, direction: Direction, order: tuple[Order, ...]) -> None:
@@ -136,17 +136,17 @@ def refuse_sorts(plan: Plan, edge: Edge, direction: Direction, order: tuple[Orde
         assert found.count("Limit") == len(ways)
     else:
         assert "Top" not in found
-    assert "PartialTop" not in found or not is_single(edge, order)
+    assert "PartialTop" not in found or not is_single(edge, direction, order)
 
 
-def orders_of(edge: Edge) -> Iterator[tuple[Order, ...]]:
+def orders_of(edge: Edge, direction: Direction = Direction.OUT) -> Iterator[tuple[Order, ...]]:
     for order in edge.orders.values() or [edge.default]:
         for each in (order, order.reversed()):
-            yield complete_order(edge, [each])
+            yield complete_order(edge, [each], direction)
     # Those of several differ in nothing but the first, which an index may have.
     several = list(permutations(edge.orders.values(), 2)) if edge is not RELATES_TO else []
     for first, second in several[::3]:
-        yield complete_order(edge, [first.reversed(), second])
+        yield complete_order(edge, [first.reversed(), second], direction)
 
 
 PARAMETERS: dict[str, Any] = {"keys": [], "limit": 21, "skip": 40}
@@ -171,9 +171,9 @@ def unseen(texts: Iterable[str], seen: set[str]) -> list[str]:
 @pytest.mark.parametrize(("edge", "direction"), [(edge, way) for edge in EDGES for way in edge.ways], ids=label)
 async def test_pages(planned: Database, edge: Edge, direction: Direction):
     seen: set[str] = set()
-    for order in orders_of(edge):
+    for order in orders_of(edge, direction):
         # Where no index gives the order, bounds are conditions like others.
-        every = edge.ways[direction][0].sorts(order[0].property) and is_single(edge, order)
+        every = edge.ways[direction][0].sorts(order[0].property) and is_single(edge, direction, order)
         windows = list(WINDOWS.values())[: None if every else 3]
         shapes = [PageShape(Listing(edge, direction), order, 20, **window) for window in windows]
         for plan in await explain(planned, *unseen(map(text_of, shapes), seen)):
@@ -195,7 +195,7 @@ async def test_eager_lookups(planned: Database, lookup: Lookup):
         pages = [
             PageShape(Listing(*each), order, 20, backward=backward)
             for each in lists
-            for order in list(orders_of(each[0]))[:2]
+            for order in list(orders_of(*each))[:2]
         ]
         for page in pages:
             plan = await planned.explain(eager_text(EagerLookup(lookup, (page,))), PARAMETERS | {"limit0": 21})
@@ -237,7 +237,7 @@ async def test_filters(planned: Database, edge: Edge, tree: Mapping[str, Any]):
     all_nodes = edge in {AGENTS, TOPICS}
     for direction in edge.ways:
         listing = Listing(edge, direction, filter)
-        for order in list(orders_of(edge))[:2]:
+        for order in list(orders_of(edge, direction))[:2]:
             shapes = [PageShape(listing, order, 20, after=after) for after in (False, True)]
             for plan in await explain(planned, *map(text_of, shapes), **dict(filter.parameters)):
                 refuse_scans(plan, all_nodes=all_nodes)

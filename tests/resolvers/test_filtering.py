@@ -39,7 +39,8 @@ class Lists:
         agents = self.judge.agents
         expected = [row for row in rows if self.judge.passes(row, tree, self.first, agents.get(self.other_end(row)))]
         by = edge.default.property
-        expected.sort(key=lambda row: (row[by], row["id"]), reverse=edge.default.descending)
+        tie = edge.ways[options.get("direction", Direction.OUT)][0].tie
+        expected.sort(key=lambda row: (row[by], row[tie]), reverse=edge.default.descending)
         parent = None if edge is AGENTS else self.first
         connection = connect(
             Loaders(self.coalescer), edge, parent=parent, filter=tree, window=Window(first=1000), **options
