@@ -181,7 +181,7 @@ MIGRATIONS = (
     ),
     Migration(
         9,
-        "that index has towards whom relationships are",
+        "the index of relationships has towards whom they are",
         (
             relationship_index("relationship_source_strength", "sourceId", "strength", "targetId"),
             without("relationship_source"),

@@ -32,6 +32,7 @@ from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, LOOKUPS, Lookup
 from graph.migrations import DONE, MENTION, NAME_ENDS, UNMENTIONED
 from graph.pages import Listing, PageShape, complete_order, selection, text_of
 from graph.questions import Question
+from graph.reads import FAR, far_name, narrow_page
 from graph.recall import recall_text
 from graph.records import Kind
 from graph.related import RELATED
@@ -179,6 +180,15 @@ async def test_pages(planned: Database, edge: Edge, direction: Direction):
         for plan in await explain(planned, *unseen(map(text_of, shapes), seen)):
             refuse_scans(plan, all_nodes=edge in {AGENTS, TOPICS})
             refuse_sorts(plan, edge, direction, order)
+
+
+async def test_whom_a_relationship_is_towards_comes_from_the_index(planned: Database):
+    whole = PageShape(Listing(RELATES_TO), complete_order(RELATES_TO, []), 20)
+    text = text_of(narrow_page(whole, frozenset({"strength", FAR, far_name("id"), far_name("name")})))
+    assert "o.name" in text
+    assert "o.id" not in text
+    details = [each["args"].get("Details", "") for each in operators(await planned.explain(text, PARAMETERS))]
+    assert any("RANGE INDEX" in detail and "cache[n.targetId]" in detail for detail in details)
 
 
 @pytest.mark.parametrize("lookup", LOOKUPS, ids=lambda lookup: lookup.name)
