@@ -140,7 +140,7 @@ def refuse_sorts(plan: Plan, edge: Edge, direction: Direction, order: tuple[Orde
     assert "PartialTop" not in found or not is_single(edge, direction, order)
 
 
-def orders_of(edge: Edge, direction: Direction = Direction.OUT) -> Iterator[tuple[Order, ...]]:
+def orders_of(edge: Edge, direction: Direction) -> Iterator[tuple[Order, ...]]:
     for order in edge.orders.values() or [edge.default]:
         for each in (order, order.reversed()):
             yield complete_order(edge, [each], direction)
