@@ -12,7 +12,7 @@ from graph.pages import PageKey, PageShape, call_of, page_reader
 from graph.rows import projection, reader
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EagerLookup:
     """A lookup, and the pages that are read of what it finds: without bounds, filters and skipping."""
 

@@ -1,7 +1,7 @@
 """A page of a list: the objects in it, or the rows that they are made of once somebody asks for them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # What a row is sorted by.
@@ -31,17 +31,17 @@ class RowForm:
     """What rows are made of: an item (`node`) and the agent at its other end (`far`), if they were read along.
 
     `readers` make objects of these, and `places` are those of their attributes, if all are stored as they are answered.
-    `sorts` are the places of what the rows are sorted by.
+    `sorts` are the places of what the rows are sorted by. If they are `plain`, rows can be answered without making
+    objects of them, which might fail.
     """
 
     readers: Mapping[str, Callable[[list[Any]], Any]]
     places: Mapping[str, Mapping[str, int]]
     sorts: tuple[int, ...]
+    plain: bool = field(init=False)
 
-    @property
-    def plain(self) -> bool:
-        """Whether rows can be answered without making objects of them, which might fail."""
-        return self.places.keys() == self.readers.keys()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", self.places.keys() == self.readers.keys())
 
 
 class RowPage(Page):

@@ -4,9 +4,10 @@ A page is cut by keyset: the values that the rows are sorted by, compared as the
 that neither ties nor floats nor concurrent inserts and deletes can lose or repeat a row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from graph.database import Database
@@ -108,6 +109,12 @@ class PageKey(NamedTuple):
     before: Values = ()
 
 
+def page_keys(shape: PageShape, parents: Iterable[str | None]) -> list[PageKey]:
+    """The keys of pages without bounds, made without a call for each."""
+    make: Callable[[Any], PageKey] = partial(tuple.__new__, PageKey)  # pyright: ignore[reportUnknownMemberType]
+    return list(map(make, zip(repeat(shape), parents, repeat(()), repeat(()))))
+
+
 class CountKey(NamedTuple):
     """How many items a listing has from one parent."""
 
@@ -192,13 +199,12 @@ def layout_of(shape: PageShape) -> Layout:
 
 def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]:
     """The parameters with which the query of a shape reads the pages of keys."""
-    rows = [
-        {"i": i, "id": key.parent}
-        | {f"a{j}": value for j, value in enumerate(key.after)}
-        | {f"b{j}": value for j, value in enumerate(key.before)}
-        | values_of(key.shape.listing.filter)
-        for i, key in enumerate(keys)
-    ]
+    rows: list[dict[str, Any]] = [{"i": i, "id": key.parent} for i, key in enumerate(keys)]
+    if shape.after or shape.before or shape.listing.filter:
+        for row, key in zip(rows, keys, strict=True):
+            row.update({f"a{j}": value for j, value in enumerate(key.after)})
+            row.update({f"b{j}": value for j, value in enumerate(key.before)})
+            row.update(values_of(key.shape.listing.filter))
     return {"keys": rows, "limit": shape.rows, "skip": shape.skip} | parameters_of(shape.listing.filter)
 
 

@@ -37,7 +37,7 @@ class RedisShelf:
 
     async def take(self) -> Collection[str]:
         """Gives what is there now. Raises Unavailable."""
-        ((*found,),) = await self._lane.load((ALL,))
+        (*found,) = await self._lane.load(ALL)
         return found
 
     async def replace(self, old: Collection[str], new: Collection[str]) -> None:

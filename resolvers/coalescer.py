@@ -32,8 +32,7 @@ class Coalescer:
         """Answers keys in their order, each with a value or with the exception that befell it."""
         answers: list[asyncio.Future[Any]] = []
         for shape, alike in groupby(keys, attrgetter("shape")):
-            lane = self._lane(shape.lane)
-            answers += [lane.add(key, more=place > 0) for place, key in enumerate(alike)]
+            answers += self._lane(shape.lane).add_all(list(alike))
         await all_done(answers)
         return [answer.exception() or answer.result() for answer in answers]
 

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from graph.page import RowForm
-from resolvers.plan import Answer, BuildItems, BuildWhole, Child, Leaf
+from graph.reads import CURSOR
+from resolvers.plan import Answer, BuildItems, BuildWhole, Child, Leaf, Selection
 
 Build = Callable[[Sequence[Any], list[Any]], list[Answer | None]]
 
@@ -91,6 +92,25 @@ def generate_items(
         return (from_rows(form) if form else from_objects)(connections, pages)
 
     return build
+
+
+def generate_lists(selected: Selection) -> BuildItems | None:
+    """Makes the function that answers connections of which nothing is selected but their items, without cursors.
+
+    It takes what the connections would be opened from; None if anything else is selected.
+    """
+    match selected:
+        case Selection(leaves=[], children=[Child(name=name, build_items=build)], blank=blank, names=names):
+            if build is None or CURSOR in names:
+                return None
+        case _:
+            return None
+
+    def build_lists(parents: Sequence[Any], pages: Sequence[Any]) -> list[Answer] | None:
+        lists = build(parents, pages)
+        return None if lists is None else [{**blank, name: each} for each in lists]
+
+    return build_lists
 
 
 def items_of(

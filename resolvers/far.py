@@ -27,8 +27,7 @@ class Far:
 
     async def get(self, name: str) -> bytes | None:
         """Gives what is kept under a name; nothing if Redis does not answer. Raises Unavailable at the end."""
-        (found,) = await self._lane.load((Word(name),))
-        return found
+        return await self._lane.load(Word(name))
 
     async def _read(self, _: Any, names: Any) -> list[bytes | None]:
         found = await self._redis.send_all([("GET", name) for name in names])

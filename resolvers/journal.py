@@ -108,7 +108,7 @@ class Journal:
 
     async def follow(self) -> None:
         """Learns of every entry that was there before it was called. Raises Unavailable."""
-        await self._lane.load((END,))
+        await self._lane.load(END)
 
     async def answers(self) -> bool:
         """Follows, and says whether it could."""

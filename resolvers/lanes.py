@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from graph.errors import DeadlineExceeded, Unavailable
@@ -61,10 +62,10 @@ class Lane:
         in_flight: int,
         largest: int,
         *,
-        weigh: Callable[[Any], int] = lambda _: 1,
+        weigh: Callable[[Any], int] | None = None,
         pace: float | None = None,
         fewest: int = FEWEST,
-        touches: Callable[[Any], Collection[str]] = lambda _: (),
+        touches: Callable[[Any], Collection[str]] | None = None,
         gradually: bool = False,
         closed: bool = False,
     ) -> None:
@@ -86,35 +87,40 @@ class Lane:
         self._running: dict[asyncio.Task[None], Shape] = {}
         self._tasks: dict[asyncio.Task[None], Sent] = {}
 
-    def add(self, key: Key, *, more: bool = False) -> asyncio.Future[Any]:
-        """Lets a key wait for the next query; the future is everybody's who asks for it.
+    def add(self, key: Key) -> asyncio.Future[Any]:
+        """Lets a key wait for the next query; the future is everybody's who asks for it."""
+        (answer,) = self.add_all((key,))
+        return answer
 
-        `more` says that the same request has just asked for another.
-        """
+    def add_all(self, keys: Sequence[Key]) -> list[asyncio.Future[Any]]:
+        """Lets keys of one request and one query wait for the next."""
         loop = asyncio.get_running_loop()
-        query = query_of(key.shape)
+        query = query_of(keys[0].shape)
         waiting = self._waiting.get(query)
         if waiting is None:
             waiting = self._waiting[query] = Waiting()
-        if not more:
-            waiting.requests += 1
-        answer = waiting.get(key)
-        if answer is None:
-            answer = waiting[key] = loop.create_future()
+        waiting.requests += 1
+        before = len(waiting)
+        answers: list[asyncio.Future[Any]] = []
+        for key in keys:
+            answer = waiting.get(key)
+            if answer is None:
+                answer = waiting[key] = loop.create_future()
+            answers.append(answer)
         if not self._scheduled and self._has_room():
             # What may not be sent yet is looked at again each time that so many more have come.
-            if query not in self._running.values() or len(waiting) % self._fewest == 0:
+            if query not in self._running.values() or len(waiting) // self._fewest > before // self._fewest:
                 self._scheduled = True
                 loop.call_soon(self._send)
             else:
                 self._have_patience()
-        return answer
+        return answers
 
-    async def load(self, keys: Collection[Key]) -> list[Any]:
-        """Answers keys in their order. Raises what befell the first that failed."""
-        answers = [self.add(key) for key in keys]
-        await all_done(answers)
-        return [answer.result() for answer in answers]
+    async def load(self, key: Key) -> Any:
+        """Answers a key. Raises what befell it."""
+        answer = self.add(key)
+        await all_done((answer,))
+        return answer.result()
 
     async def close(self) -> None:
         self._closed = True
@@ -155,7 +161,7 @@ class Lane:
                 del waiting[key]
             size = len(waiting)
             enough = size >= fewest or query not in self._running.values()
-            batch = {key: waiting.pop(key) for key in self._take(waiting)} if enough else {}
+            batch = self._take(waiting) if enough else {}
             # What is left goes behind what waits for other queries.
             del self._waiting[query]
             if waiting:
@@ -165,26 +171,37 @@ class Lane:
                 return query, batch
         return None
 
-    def _take(self, waiting: Waiting) -> list[Key]:
-        """Chooses what comes first of what may be sent now: all or half of it, but always something."""
+    def _take(self, waiting: Waiting) -> dict[Key, asyncio.Future[Any]]:
+        """Takes what comes first of what may be sent now: all or half of it, but always something."""
         parts = min(2, self._in_flight, max(waiting.requests // self._fewest, len(waiting) // MANY)) or 1
-        most = min(self._limit, -(-sum(map(self._weigh, waiting)) // parts))
-        taken, size = list[Key](), 0
+        most = min(self._limit, -(-self._weight(waiting) // parts))
+        taken = self._first(waiting, most) if self._weigh or self._touches else islice(waiting, most)
+        return {key: waiting.pop(key) for key in list(taken)}
+
+    def _weight(self, keys: Collection[Key]) -> int:
+        return sum(map(self._weigh, keys)) if self._weigh else len(keys)
+
+    def _touched_by(self, keys: Iterable[Key]) -> set[str]:
+        return set(chain.from_iterable(map(self._touches, keys))) if self._touches else set()
+
+    def _first(self, waiting: Waiting, most: int) -> Iterator[Key]:
+        """Gives the keys that come first, but for those that touch what others do, up to that weight."""
+        size = 0
         touched = self._touched.copy()
         for key in waiting:
-            own = self._touches(key)
+            own = self._touched_by((key,))
             if not touched.isdisjoint(own):
                 # Those that come later and touch the same are not to overtake it.
                 touched.update(own)
                 continue
-            size += self._weigh(key)
-            if taken and size > most:
+            weight = self._weight((key,))
+            if size and size + weight > most:
                 break
-            taken.append(key)
-        return taken
+            size += weight
+            yield key
 
     def _start(self, query: Shape, batch: dict[Key, asyncio.Future[Any]]) -> None:
-        touched = {each for key in batch for each in self._touches(key)}
+        touched = self._touched_by(batch)
         self._touched |= touched
         task = asyncio.create_task(self._answer(batch))
         self._running[task] = query
@@ -230,7 +247,7 @@ class Lane:
                 else:
                     # In order: of what is written, each may build on what comes before.
                     parts[:0] = halves(part)
-            self._keep_pace(sum(map(self._weigh, part)), time.monotonic() - started)
+            self._keep_pace(self._weight(part), time.monotonic() - started)
             if self._at_once and not parts and (task := asyncio.current_task()):
                 self._make_room(task)
             if values is not None:

@@ -7,8 +7,8 @@ from typing import Any
 
 Answer = dict[str, Any]
 BuildWhole = Callable[[Sequence[Any]], list[Answer] | None]
-# Takes connections and their pages.
-BuildItems = Callable[[Sequence[Any], Sequence[Any]], list[list[Answer]] | None]
+# Takes connections, or what they are opened from, and their pages.
+BuildItems = Callable[[Sequence[Any], Sequence[Any]], list[Any] | None]
 
 # The name under which a connection's fields ask for its page.
 PAGE = "page"
@@ -52,7 +52,7 @@ class Child:
     anything. `lists` are the children of what is asked for at the root that may lead to lists whose pages are read.
 
     `build_items`, if the child is the items of a connection's page, answers them straight from the pages, or gives
-    None if anything is not what it should be.
+    None if anything is not what it should be. `build_lists` does so for a connection of which nothing else is selected.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Child:
     embedded: str | None = None
     lists: "Sequence[Child]" = ()
     build_items: BuildItems | None = None
+    build_lists: BuildItems | None = None
     # Whether nothing that it leads to may be null.
     bare: bool = field(init=False)
 

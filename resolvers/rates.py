@@ -126,7 +126,7 @@ class RateLimiter:
         if self._script is None:
             return self._local.take(bucket, cost)
         try:
-            (answer,) = await self._lane.load([Taking(bucket, cost)])
+            answer = await self._lane.load(Taking(bucket, cost))
         except Unavailable as error:
             answer = error
         if isinstance(answer, Exception):

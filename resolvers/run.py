@@ -16,7 +16,11 @@ from resolvers.ahead import look_ahead
 from resolvers.context import Context
 from resolvers.failures import Told, is_sound, settle
 from resolvers.loaders import Loaders, Reading, Values
-from resolvers.plan import Answer, Batch, Child, Failure, Leaf, Selection, Shape, Slot
+from resolvers.plan import Answer, Batch, BuildItems, Child, Failure, Leaf, Selection, Shape, Slot
+from resolvers.steps import OpenLists
+
+# A child of a batch's objects that has to read these keys, and what may answer it straight from what they lead to.
+Waiting = tuple[Batch, Child, Sequence[Any], Reading, Sequence[Key], BuildItems | None]
 
 
 class NothingLeft(Exception):
@@ -34,7 +38,7 @@ class Run:
         self._answers: Values = []
         # Steps that were bound before their turn.
         self._steps: dict[Child, Any] = {}
-        self._waiting: list[tuple[Batch, Child, Sequence[Any], Reading, Sequence[Key]]] = []
+        self._waiting: list[Waiting] = []
         self._failures: list[Failure] = []
 
     async def answer(self, root: Selection) -> tuple[Answer | None, list[Told]]:
@@ -71,11 +75,11 @@ class Run:
     async def _go_on(self) -> None:
         """Reads what all that wait need, and goes on with it."""
         waiting, self._waiting = self._waiting, []
-        found = await self._load([key for *_, keys in waiting for key in keys])
+        found = await self._load([key for *_, keys, _ in waiting for key in keys])
         start = 0
-        for batch, child, objects, reading, keys in waiting:
+        for batch, child, objects, reading, keys, build in waiting:
             end = start + len(keys)
-            self._resume(batch, child, objects, reading, found[start:end])
+            self._resume(batch, child, objects, reading, found[start:end], build)
             start = end
 
     async def _load(self, keys: Sequence[Key]) -> Values:
@@ -144,6 +148,10 @@ class Run:
     def _start(self, batch: Batch, child: Child, objects: Sequence[Any]) -> None:
         try:
             step = self._steps.get(child) or child.bind(self._variables)
+            if child.build_lists and isinstance(step, OpenLists) and not step.bounded:
+                reading = step.read(objects, child.names)
+                self._waiting.append((batch, child, objects, reading, next(reading), child.build_lists))
+                return
             found: Values | Reading = step(objects)
             if not isinstance(found, list):
                 self._wait(batch, child, objects, found, next(found))
@@ -160,7 +168,7 @@ class Run:
         wanted = keys if child.names is None else narrow(keys, child.names)
         if child.lists:
             wanted = look_ahead(wanted, child.lists, self._bind_early)
-        self._waiting.append((batch, child, objects, reading, wanted))
+        self._waiting.append((batch, child, objects, reading, wanted, child.build_items))
 
     def _bind_early(self, child: Child) -> Any:
         """Binds a step before its turn; None if that fails, which is told when it is."""
@@ -170,9 +178,17 @@ class Run:
             return None
         return step
 
-    def _resume(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, answers: Values) -> None:
-        if child.build_items and (lists := child.build_items(objects, answers)) is not None:
-            batch.put(child.name, lists)
+    def _resume(
+        self,
+        batch: Batch,
+        child: Child,
+        objects: Sequence[Any],
+        reading: Reading,
+        answers: Values,
+        build: BuildItems | None,
+    ) -> None:
+        if build and (found := build(objects, answers)) is not None:
+            batch.put(child.name, found)
             return
         try:
             self._wait(batch, child, objects, reading, reading.send(answers))

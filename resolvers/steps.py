@@ -9,7 +9,8 @@ from typing import Any
 
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey
 from graph.page import Page
-from graph.reads import Key
+from graph.pages import page_keys
+from graph.reads import Key, narrow_page
 from resolvers.connections import Connection, ConnectionEdge, ListRequest, PagedList, cursor_of
 from resolvers.loaders import Reading, Step, Values
 from resolvers.slices import Slice
@@ -79,6 +80,17 @@ class OpenLists:
 
     def __call__(self, objects: Sequence[Any]) -> Values:
         return [attempt(self._open, each) for each in objects]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the lists have cursors, which are to be read before the pages can be."""
+        return self.request.shape.after or self.request.shape.before
+
+    def read(self, objects: Sequence[Any], names: frozenset[str] | None) -> Reading:
+        """Reads pages before their lists are opened, unless they are `bounded`: of items the fields of these names."""
+        shape = self.request.shape if names is None else narrow_page(self.request.shape, names)
+        yield page_keys(shape, map(self._parent, objects))
+        return self(objects)
 
     def _open(self, object: Any) -> Connection:
         return self.request.open(self._parent(object))

@@ -28,7 +28,7 @@ from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
 from graph.reads import FAR, far_name
-from resolvers.columns import generate, generate_items, generate_whole
+from resolvers.columns import generate, generate_items, generate_lists, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.binding import Argument, Bind, Variables, bind_arguments
@@ -157,9 +157,10 @@ class Compiler:
         child.embedded = attribute or field.declared.metadata.get(EMBEDDED)
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
-            if (item := field.declared.metadata.get(ITEM)) and not child.selection.others:
-                selected = child.selection
+            selected = child.selection
+            if (item := field.declared.metadata.get(ITEM)) and not selected.others:
                 child.build_items = generate_items(item, selected.blank, selected.leaves, selected.children)
+            child.build_lists = generate_lists(selected)
             at_root = field.owner is self._core.query_type
             if at_root or field.shows in self._rows:
                 name_fields(child, child.selection.names)

@@ -219,14 +219,14 @@ async def test_a_shape_does_not_wait_for_a_query_of_another():
 async def test_what_touches_the_same_is_sent_one_after_another_in_its_order():
     backend = Backend()
     lane = Lane(backend, 2, 100, touches=lambda key: key.name, fewest=2)
-    first = asyncio.create_task(lane.load([Key("ab")]))
+    first = asyncio.create_task(lane.load(Key("ab")))
     await turn()
     # "bc" waits for "ab", "cd" for "bc", and nobody for "ef".
-    others = asyncio.create_task(lane.load([Key("bc"), Key("cd"), Key("ef")]))
+    others = asyncio.gather(*(lane.load(Key(name)) for name in ("bc", "cd", "ef")))
     await turn()
     assert backend.batches == [["ab"], ["ef"]]
     backend.gate.set()
-    assert await within(first) == ["ab"]
+    assert await within(first) == "ab"
     assert await within(others) == ["bc", "cd", "ef"]
     assert backend.batches == [["ab"], ["ef"], ["bc", "cd"]]
 
@@ -234,7 +234,7 @@ async def test_what_touches_the_same_is_sent_one_after_another_in_its_order():
 async def test_what_touches_the_same_may_be_sent_together():
     backend = Backend()
     lane = Lane(backend, 2, 100, touches=lambda key: key.name)
-    waiting = asyncio.create_task(lane.load([Key("ab"), Key("bc"), Key("a")]))
+    waiting = asyncio.gather(*(lane.load(Key(name)) for name in ("ab", "bc", "a")))
     await turn()
     assert backend.batches == [["ab", "bc", "a"]]
     backend.gate.set()

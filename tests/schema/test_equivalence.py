@@ -8,7 +8,7 @@ differ, the same must be null in both, and each that either tells must be among 
 import gc
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from graph.database import Database
 from graph.eager import Eager
 from graph.migrations import fill_mentions
 from graph.page import Page, RowForm, RowPage
+from graph.pages import PageKey
 from graph.reads import Key, fetch
 from graph.writes.touch import TouchShape
 from resolvers import columns, failures, run, steps
@@ -282,6 +283,16 @@ def repeat_first_page(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(compiler, "generate_items", items)
 
 
+def ask_for_first(patch: pytest.MonkeyPatch) -> None:
+    real = steps.page_keys
+
+    def keys(shape: Any, parents: Iterable[str | None]) -> list[PageKey]:
+        found = real(shape, parents)
+        return found[:1] * len(found)
+
+    patch.setattr(steps, "page_keys", keys)
+
+
 def repeat_first_row(patch: pytest.MonkeyPatch) -> None:
     generate = columns.items_of
 
@@ -328,6 +339,7 @@ PLANTED: dict[str, Plant] = {
     "a list that comes with its agent lacks its last item": cut_lists,
     "what lies in an object is taken from the one before": repeat_first,
     "a page's items are taken from the page before": repeat_first_page,
+    "lists are those of the first parent": ask_for_first,
     "what a row holds is taken from the first of its page": repeat_first_row,
     "who is at the other end is taken from another item": mix_up,
     "an absent value is taken for an object": lambda patch: patch.setattr(run, "is_sound", lambda _: True),
