@@ -16,7 +16,7 @@ from graph.reads import Key
 from resolvers.coalescer import Coalescer
 
 ERRORS = (Unavailable("The database is busy."), DeadlineExceeded("Too slow."), Internal("x: y"), ValueError("odd"))
-ODD_NUMBERS = (float("nan"), None, float("inf"), True, 7, 2**31, "text")
+ODD_NUMBERS = (float("nan"), None, float("nan"), float("inf"), True, 7, 2**31, "text")
 ODD = (None, float("nan"), float("inf"), True, 7, 2**31, 1e300, "text", [], ["a", 1, None], b"", {"a": 1}, 0.5, "")
 
 

@@ -80,8 +80,16 @@ def draw_operation(schema: GraphQLSchema, pools: Pools, *, seed: int, most: int)
 
 def selection(draft: Draft, owner: Any, depth: int, prefix: str = "") -> str:
     """Draws a selection set. `prefix` keeps apart what is selected of different types in one place."""
+    if (items := items_of(owner)) and draft.chance(50):
+        return f"{{ {select(draft, owner, draft.choose(items), depth, prefix)} }}"
     parts = [part(draft, owner, depth, prefix) for _ in range(draft.choose([2, 1, 3, 4]))]
     return f"{{ {' '.join(parts)} }}"
+
+
+def items_of(owner: Any) -> list[str]:
+    """The fields of a connection or an edge that are often all that is selected of it."""
+    is_listing = owner.name.endswith(("Connection", "Edge"))
+    return [name for name in owner.fields if name in {"edges", "nodes", "node"}] if is_listing else []
 
 
 def part(draft: Draft, owner: Any, depth: int, prefix: str) -> str:
@@ -121,7 +129,12 @@ def select_field(draft: Draft, owner: Any, depth: int, prefix: str) -> str:
         name = "__typename" if not leaves or draft.chance(8) else draft.choose(leaves)
     if name == "__typename":
         return f"{alias(draft, prefix, name, '')}{name}{conditions(draft)}"
-    definition = known[name]
+    return select(draft, owner, name, depth, prefix)
+
+
+def select(draft: Draft, owner: Any, name: str, depth: int, prefix: str) -> str:
+    """Selects a field, with whatever its arguments may be and something of what it leads to."""
+    definition = owner.fields[name]
     given = arguments(draft, definition)
     body = "" if is_leaf_type(inner(definition)) else " " + selection(draft, inner(definition), depth + 1)
     return f"{alias(draft, prefix, name, given)}{name}{given}{conditions(draft)}{body}"

@@ -210,7 +210,7 @@ async def test_plans_answer_as_graphql_core_does(bench: Bench, seed: int, most: 
 @pytest.fixture(scope="module")
 async def drawn(bench: Bench) -> list[Operation]:
     """Operations that are answered alike."""
-    found = [draw_operation(SCHEMA._schema, bench.pools, seed=seed, most=24) for seed in range(400)]
+    found = [draw_operation(SCHEMA._schema, bench.pools, seed=seed, most=36) for seed in range(500)]
     for operation in found:
         await bench.compare_repeatedly(operation)
     return found
