@@ -25,6 +25,7 @@ from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
 from graph.bookmarks import Bookmarks, Shelf
 from graph.breaker import PATIENCE, Breaker
 from graph.errors import Unavailable, translated
+from graph.parameters import unspoken
 
 T = TypeVar("T")
 Row = list[Any]
@@ -194,7 +195,7 @@ class Database:
         async def attempt(tx: AsyncManagedTransaction) -> T:
             async def run(text: str, parameters: Mapping[str, Any]) -> list[Row]:
                 nonlocal rows
-                result = await tx.run(text, dict(parameters))  # pyright: ignore[reportArgumentType]
+                result = await tx.run(text, unspoken(parameters))  # pyright: ignore[reportArgumentType]
                 values = await result.values()
                 rows += len(values)
                 return values
@@ -231,7 +232,7 @@ class Database:
         with translated(name):
             async with await self._session(READ_ACCESS, fetch_size=fetch_size) as session:
                 query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
-                result = await session.run(query, dict(parameters or {}))
+                result = await session.run(query, unspoken(parameters))
                 async for record in result:
                     rows += 1
                     yield list(record.values())
@@ -272,7 +273,7 @@ class Database:
                     attempts -= 1
                     try:
                         async with await self._session(mode) as session:
-                            result = await session.run(query, dict(parameters or {}))
+                            result = await session.run(query, unspoken(parameters))
                             rows = await result.values()
                         break
                     except (Neo4jError, ServiceUnavailable, SessionExpired) as error:
