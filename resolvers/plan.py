@@ -66,7 +66,7 @@ class Child:
     selections: "Mapping[type, Selection] | None" = None
     names: frozenset[str] | None = None
     embedded: str | None = None
-    lists: "Sequence[Child]" = ()
+    lists: "tuple[Child, ...]" = ()
     build_items: BuildItems | None = None
     build_lists: BuildItems | None = None
     # Whether nothing that it leads to may be null.

@@ -1,6 +1,5 @@
 """What clients get for an operation."""
 
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -18,18 +17,27 @@ class Answer:
         self, payload: dict[str, Any] | None = None, *, executed: bool = True, json: bytes | None = None
     ) -> None:
         self.executed = executed
-        # What is given need not be made.
-        self.__dict__ |= {name: each for name, each in (("payload", payload), ("json", json)) if each is not None}
+        self._payload = payload
+        self._json = json
 
-    @cached_property
+    @property
     def payload(self) -> dict[str, Any]:
-        return orjson.loads(self.json)
+        if self._payload is None:
+            self._payload = orjson.loads(self.json)
+        return self._payload
 
-    @cached_property
+    @property
     def json(self) -> bytes:
         """The payload as JSON. Raises BadInput if it is too deep."""
-        try:
-            return orjson.dumps(self.payload)
-        except orjson.JSONEncodeError:
-            # What GraphQL answers can always be written, but for its depth.
-            raise BadInput("The answer is nested too deeply. Ask for fewer levels.") from None
+        if self._json is None:
+            try:
+                self._json = orjson.dumps(self._payload)
+            except orjson.JSONEncodeError:
+                # What GraphQL answers can always be written, but for its depth.
+                raise BadInput("The answer is nested too deeply. Ask for fewer levels.") from None
+        return self._json
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The errors in it; what was kept as JSON alone was answered without."""
+        return self._payload.get("errors", []) if self._payload else []

@@ -165,7 +165,7 @@ class Compiler:
             if at_root or field.shows in self._rows:
                 name_fields(child, child.selection.names)
             if at_root:
-                child.lists = [each for each in child.selection.children if reads_page(each)]
+                child.lists = tuple(filter(reads_page, child.selection.children))
         else:
             child.selections = self._alternatives(kind, field, depth)
         return child

@@ -126,7 +126,7 @@ async def recall(schema: Schema, operation: Operation, context: Context, moment:
     if json := await moment.find(name, (operation.document, operation.name)):
         return Answer(json=json)
     answer = await run(schema, operation, context, until)
-    if answer.executed and "errors" not in answer.payload:
+    if answer.executed and not answer.errors:
         moment.keep(name, answer.json)
     return answer
 

@@ -1,14 +1,12 @@
 """Who is told of operations: what is counted, logged and traced is none of the schema's business."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from resolvers.context import Context
 from schema.answer import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """What a client asks to have executed."""
 
     document: str

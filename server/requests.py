@@ -1,7 +1,6 @@
 """How GraphQL requests are read: from the headers, bodies and query strings of HTTP, and from messages of sockets."""
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -143,4 +142,4 @@ async def complete(documents: Documents, operation: Operation) -> Operation:
     """Finds the document that an operation names. Raises SocietyError."""
     text = operation.document or (None if operation.hash else "")
     found = await documents.find(text, operation.hash)
-    return operation if found == operation.document else replace(operation, document=found)
+    return operation if found == operation.document else operation._replace(document=found)

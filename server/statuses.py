@@ -31,7 +31,7 @@ class Statuses:
     def of_answer(self, answer: Answer, media: str) -> tuple[int, str]:
         """Gives an answer's status and the media type that goes with it."""
         if answer.executed:
-            return (PARTIAL_SUCCESS if self.precise and media == RESPONSE_JSON and has_errors(answer) else OK), media
+            return (PARTIAL_SUCCESS if self.precise and media == RESPONSE_JSON and answer.errors else OK), media
         if media == PLAIN_JSON and not self.precise:
             return OK, media
         code = answer.payload["errors"][0]["extensions"]["code"]
@@ -44,8 +44,3 @@ class Statuses:
 
 
 COMMON = Statuses()
-
-
-def has_errors(answer: Answer) -> bool:
-    # What was kept as JSON alone was answered without errors.
-    return "payload" in vars(answer) and "errors" in answer.payload

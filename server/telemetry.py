@@ -42,11 +42,8 @@ def identify(document: str, name: str | None) -> tuple[str, str]:
 
 
 def codes_of(answer: Answer | None) -> list[str]:
-    """Gives the codes of an answer's errors; what was kept as JSON has none."""
-    payload: Mapping[str, Any] | None = answer.__dict__.get("payload") if answer else None
-    if not payload or "errors" not in payload:
-        return []
-    return [each["extensions"]["code"] for each in payload["errors"]]
+    """Gives the codes of an answer's errors."""
+    return [each["extensions"]["code"] for each in answer.errors] if answer else []
 
 
 class Telemetry:
