@@ -1,6 +1,7 @@
 """Deadlines, connections and failures: what the layers above see of them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -80,6 +81,20 @@ async def proxied(settings: Settings) -> AsyncIterator[tuple[Proxy, str]]:
 
 async def test_rows_are_lists_in_the_order_of_the_return_clause(migrated: Database):
     assert await migrated.read("rows", "UNWIND $x AS x RETURN x, x * 2", {"x": [1, 2]}) == [[1, 2], [2, 4]]
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_the_drivers_log_holds_no_lists(
+    migrated: Database, caplog: pytest.LogCaptureFixture, in_transaction: bool
+):
+    text, given = "UNWIND $keys AS k RETURN k", {"keys": ["said in confidence"], "most": 7}
+    with caplog.at_level(logging.DEBUG, logger="neo4j"):
+        if in_transaction:
+            assert await migrated.transact("test", (text, given)) == [[["said in confidence"]]]
+        else:
+            assert await migrated.read("test", text, given) == [["said in confidence"]]
+    assert "'keys': [1 values], 'most': 7" in caplog.text
+    assert "confidence" not in caplog.text
 
 
 async def test_the_observer_hears_of_each_query_by_its_name(connect: Connect):
