@@ -67,7 +67,7 @@ def brought_by(key: Any, answer: Any) -> Iterator[tuple[Any, Any]]:
 
 def can_be_eager(shape: PageShape) -> bool:
     """Whether a page of this shape can be read before it is known whose it is."""
-    return not (shape.after or shape.before or shape.skip or shape.listing.filter)
+    return not (shape.bounded or shape.skip or shape.listing.filter)
 
 
 @lru_cache(maxsize=1024)

@@ -75,6 +75,11 @@ class PageShape:
         return opened(self) if self.listing.filter else self
 
     @property
+    def bounded(self) -> bool:
+        """Whether there are cursors, which are to be read before a page can be."""
+        return self.after or self.before
+
+    @property
     def rows(self) -> int:
         """How many rows are read of each list at most: one more than shown tells that more follow."""
         return self.limit + 1 if self.placed else self.limit
@@ -201,7 +206,7 @@ def layout_of(shape: PageShape) -> Layout:
 def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]:
     """The parameters with which the query of a shape reads the pages of keys."""
     rows: list[dict[str, Any]] = [{"i": i, "id": key.parent} for i, key in enumerate(keys)]
-    if shape.after or shape.before or shape.listing.filter:
+    if shape.bounded or shape.listing.filter:
         for row, key in zip(rows, keys, strict=True):
             row.update({f"a{j}": value for j, value in enumerate(key.after)})
             row.update({f"b{j}": value for j, value in enumerate(key.before)})

@@ -115,7 +115,7 @@ class ListRequest:
 
     def open(self, parent: str | None) -> "Connection":
         """Prepares the list of one parent. Raises BadInput for cursors that are none, or another list's."""
-        if not (self.shape.after or self.shape.before):
+        if not self.shape.bounded:
             return Connection(self, PageKey(self.shape, parent))
         after, before = (
             self._decode(name, cursor, parent) if cursor is not None else ()

@@ -148,7 +148,7 @@ class Run:
     def _start(self, batch: Batch, child: Child, objects: Sequence[Any]) -> None:
         try:
             step = self._steps.get(child) or child.bind(self._variables)
-            if child.build_lists and isinstance(step, OpenLists) and not step.bounded:
+            if child.build_lists and isinstance(step, OpenLists) and not step.request.shape.bounded:
                 reading = step.read(objects, child.names)
                 self._waiting.append((batch, child, objects, reading, next(reading), child.build_lists))
                 return

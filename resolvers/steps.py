@@ -81,13 +81,8 @@ class OpenLists:
     def __call__(self, objects: Sequence[Any]) -> Values:
         return [attempt(self._open, each) for each in objects]
 
-    @property
-    def bounded(self) -> bool:
-        """Whether the lists have cursors, which are to be read before the pages can be."""
-        return self.request.shape.after or self.request.shape.before
-
     def read(self, objects: Sequence[Any], names: frozenset[str] | None) -> Reading:
-        """Reads pages before their lists are opened, unless they are `bounded`: of items the fields of these names."""
+        """Reads pages before their lists are opened, if these are not bounded: of items the fields of these names."""
         shape = self.request.shape if names is None else narrow_page(self.request.shape, names)
         yield page_keys(shape, map(self._parent, objects))
         return self(objects)
