@@ -39,7 +39,7 @@ class Event:
 def encode_event(event: Event) -> bytes:
     """Writes an event as JSON."""
     row = None if event.subject is None else pack_row(event.subject)
-    return orjson.dumps((event.kind.value, event.at.isoformat(), event.agents, row, event.progress))
+    return orjson.dumps((event.kind, event.at, event.agents, row, event.progress))
 
 
 def decode_event(data: bytes) -> Event:

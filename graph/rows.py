@@ -211,7 +211,8 @@ def _conversion(value: str, hint: Any, nullable: bool, names: dict[str, Any]) ->
 
 @lru_cache(maxsize=1024)
 def writer(row: type[T]) -> Callable[[T], list[Any]]:
-    """Makes the function that turns an object into the list, of JSON's types alone, that `reader` takes."""
+    """Makes the function that turns an object into the list that `reader` takes, once orjson has written it as JSON."""
+    # orjson writes times and enums as they are stored, in a tenth of the time.
     values = ", ".join(map(_plain, columns(row)))
     return eval(f"lambda r: [{values}]", {"orjson": orjson})  # noqa: S307 — the model's own names
 
@@ -219,28 +220,21 @@ def writer(row: type[T]) -> Callable[[T], list[Any]]:
 def _plain(column: Column) -> str:
     prefix, _, rest = column.name.partition("_")
     value = f"(r.persona and r.persona.{rest})" if prefix == "persona" else f"r.{column.name}"
-    if column.type is datetime:
-        code = f"{value}.isoformat()"
-    elif column.type is Any:
-        code = f"orjson.dumps({value}).decode()"
-    elif isinstance(column.type, type) and issubclass(column.type, Enum):
-        code = f"{value}.value"
-    else:
-        return value
-    return f"({code} if {value} is not None else None)" if column.nullable else code
+    # What the simulation keeps of its own is stored as text.
+    return f"(orjson.dumps({value}).decode() if {value} is not None else None)" if column.type is Any else value
 
 
 ROWS: dict[str, type[Any]] = {row.__name__: row for row in (Agent, Memory, Relationship, Interaction, Knowledge)}
 
 
 def pack_row(row: Any) -> list[Any]:
-    """Writes a row of any type, with its type's name, in JSON's types alone."""
+    """Writes a row of any type, with its type's name, for orjson."""
     kind = cast("type[Any]", type(row))
     return [kind.__name__, *writer(kind)(row)]
 
 
 def unpack_row(packed: list[Any]) -> Any:
-    """Reads what `pack_row` wrote."""
+    """Reads what `pack_row` wrote, from JSON."""
     name, *values = packed
     read: Callable[[list[Any]], Any] = reader(ROWS[name])
     return read(values)

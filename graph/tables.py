@@ -6,7 +6,7 @@ because the driver takes four times as long over times of its own.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import EnumType
 from typing import Any
 
@@ -26,10 +26,12 @@ ENDS = {"sourceId": "a.id", "targetId": "b.id"}
 class Table:
     """How one kind is stored. `create` makes the rows in `$rows` and returns how many it made.
 
-    `known` returns those ids in `$ids` that exist, `remove` deletes those.
+    `properties` is the Cypher map of what a row `r` becomes, `values` lists a record's values for it. `known` returns
+    those ids in `$ids` that exist, `remove` deletes those.
     """
 
     create: str
+    properties: str
     values: Callable[[Any], list[Any]]
     known: str
     remove: str
@@ -39,6 +41,11 @@ def instant(moment: datetime) -> tuple[int, int]:
     """Splits a time into seconds since 1970 and nanoseconds."""
     since = moment - EPOCH
     return since.days * 86400 + since.seconds, since.microseconds * 1000
+
+
+def moment(seconds: int, nanoseconds: int) -> datetime:
+    """Gives the time that `instant` has split, to the microsecond."""
+    return EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
 
 
 def as_json(value: Any) -> str | None:
@@ -97,6 +104,7 @@ def _agents() -> Table:
     properties, values = property_map(Agent, ("r.key",), {})
     return Table(
         create=f"UNWIND $rows AS r CREATE (n:Agent {properties}) RETURN count(*)",
+        properties=properties,
         values=values,
         # Agents are known by their keys, so that the same person is not made twice.
         known="UNWIND $ids AS key MATCH (n:Agent {key: key}) RETURN n.key",
@@ -119,6 +127,7 @@ def _memories() -> Table:
         FOREACH (each IN CASE WHEN o IS NULL THEN [] ELSE [o] END | CREATE (n)-[:ABOUT]->(each))
         RETURN count(DISTINCT n)
         """,
+        properties=properties,
         values=values,
         known="UNWIND $ids AS id MATCH (n:Memory {id: id}) RETURN n.id",
         remove="UNWIND $ids AS id MATCH (n:Memory {id: id}) DETACH DELETE n",
@@ -134,6 +143,7 @@ def _relationships() -> Table:
         CREATE (a)-[n:RELATES_TO {properties}]->(b)
         RETURN count(*)
         """,
+        properties=properties,
         values=values,
         # There is at most one each way, whatever its id.
         known="""
@@ -154,6 +164,7 @@ def _interactions() -> Table:
         CREATE (a)-[:INITIATED]->(n:Interaction {properties})-[:TOWARD]->(b)
         RETURN count(*)
         """,
+        properties=properties,
         values=values,
         known="UNWIND $ids AS id MATCH (n:Interaction {id: id}) RETURN n.id",
         remove="UNWIND $ids AS id MATCH (n:Interaction {id: id}) DETACH DELETE n",
@@ -172,6 +183,7 @@ def _knowledge() -> Table:
         {write_mentions("r[2]")}
         RETURN count(*)
         """,
+        properties=properties,
         values=values,
         known="UNWIND $ids AS id MATCH (n:Knowledge {id: id}) RETURN n.id",
         # A topic that nobody knows anything about any more goes as well.

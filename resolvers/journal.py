@@ -10,7 +10,7 @@ the moment share.
 import asyncio
 import secrets
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from redis.exceptions import RedisError
@@ -86,6 +86,13 @@ redis.call('XADD', KEYS[1], 'MAXLEN', '~', {KEPT}, last .. '-0', 'h', ARGV[2], '
 """
 
 
+class Closed(NamedTuple):
+    """The tags that a writer has closed, and until when on the event loop's clock."""
+
+    tags: frozenset[str]
+    until: float
+
+
 class Journal:
     """What this worker knows of the journal.
 
@@ -103,8 +110,8 @@ class Journal:
         # Nothing is known of what changed before.
         self._floor = 0
         self._changed: dict[str, int] = {}
-        # Who has closed a tag, and until when on the event loop's clock.
-        self._closed: dict[str, dict[str, float]] = {}
+        # What each writer has closed: hardly ever more than a few at once.
+        self._closed: dict[str, Closed] = {}
 
     async def follow(self) -> None:
         """Learns of every entry that was there before it was called. Raises Unavailable."""
@@ -120,7 +127,7 @@ class Journal:
 
     def holds(self, tags: Collection[str], position: int) -> bool:
         """Says whether nothing of these tags changed after an entry, nor may be changing."""
-        if position < self._floor or (not self._closed.keys().isdisjoint(tags) and any(map(self.is_closed, tags))):
+        if position < self._floor or self._closes_any(tags):
             return False
         if position == self.position:
             return True
@@ -129,15 +136,14 @@ class Journal:
 
     def is_closed(self, tag: str) -> bool:
         """Says whether a writer may be changing what the tag stands for."""
-        holders = self._closed.get(tag)
-        if holders is None:
+        return self._closes_any((tag,))
+
+    def _closes_any(self, tags: Collection[str]) -> bool:
+        if all(closed.tags.isdisjoint(tags) for closed in self._closed.values()):
             return False
         now = asyncio.get_running_loop().time()
-        for holder in [each for each, until in holders.items() if until < now]:
-            del holders[holder]
-        if not holders:
-            del self._closed[tag]
-        return bool(holders)
+        self._closed = {holder: closed for holder, closed in self._closed.items() if closed.until >= now}
+        return not all(closed.tags.isdisjoint(tags) for closed in self._closed.values())
 
     async def _read(self, _: Any, __: Any) -> list[None]:
         identity, last, goes_on, found = await self._send(self._follow, self.identity, self.position)
@@ -161,16 +167,14 @@ class Journal:
         self._changed |= dict.fromkeys(tags, position)
         if lease:
             self._close(holder, lease, tags)
-            return
-        for tag in tags:
-            if (holders := self._closed.get(tag)) and holders.pop(holder, None) and not holders:
-                del self._closed[tag]
+        else:
+            self._closed.pop(holder, None)
 
     def _close(self, holder: str, lease: float, tags: list[str]) -> None:
         # From when it is read, which is later than when it was written: a closing never ends too early.
         until = asyncio.get_running_loop().time() + lease
-        for tag in tags:
-            self._closed.setdefault(tag, {})[holder] = until
+        held = self._closed.get(holder)
+        self._closed[holder] = Closed(frozenset(tags).union(held.tags if held else ()), until)
 
     async def _send(self, script: Script, *arguments: str | int | bytes) -> Any:
         try:

@@ -31,7 +31,7 @@ ALL_KNOWLEDGE = "knowledge"
 
 def tag(owner: str, part: Part) -> str:
     """The tag of a part of an agent, who is named by id or, for what its key leads to, by key."""
-    return intern(f"{owner}:{part.value}")
+    return intern(owner + part.ending)
 
 
 def tags_of(keys: Sequence[Key]) -> list[str | None]:
@@ -77,7 +77,7 @@ def ending_of(shape: Shape) -> str | None:
         return ALL_KNOWLEDGE
     else:
         return None
-    return part and f":{part.value}"
+    return part and part.ending
 
 
 def names_agent(shape: Shape) -> bool:

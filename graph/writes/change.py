@@ -33,6 +33,13 @@ class Part(Enum):
     INTERACTIONS = "interactions"
     KNOWLEDGE = "knowledge"
 
+    def __init__(self, name: str) -> None:
+        # A plain attribute: an enum's value is a call.
+        self.ending = f":{name}"
+
+    # So is its hash, which sets and dictionaries of parts ask for all the time.
+    __hash__ = object.__hash__
+
 
 @dataclass(slots=True)
 class Touched:
