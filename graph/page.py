@@ -30,14 +30,15 @@ class Page:
 class RowForm:
     """What rows are made of: an item (`node`) and the agent at its other end (`far`), if they were read along.
 
-    `readers` make objects of these, and `places` are those of their attributes, if all are stored as they are answered.
-    `sorts` are the places of what the rows are sorted by. If they are `plain`, rows can be answered without making
-    objects of them, which might fail.
+    `readers` make objects of these, and `places` are those of their attributes, if all are in the rows.
+    `sorts` are the places of what the rows are sorted by. What is stored as text but is none is appended to rows by
+    `convert`. If they are `plain`, rows can be answered without making objects of them, which might fail.
     """
 
     readers: Mapping[str, Callable[[list[Any]], Any]]
     places: Mapping[str, Mapping[str, int]]
     sorts: tuple[int, ...]
+    convert: Callable[[list[list[Any]]], None] | None = None
     plain: bool = field(init=False)
 
     def __post_init__(self) -> None:

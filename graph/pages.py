@@ -15,7 +15,7 @@ from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import Layout, count_text, layout, opposite, page_call, summary_text
 from graph.lookups import Lookup
 from graph.page import Page, RowForm, RowPage, Values
-from graph.rows import Fields, reader, stored_places
+from graph.rows import Fields, converted, converter, reader, stored_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,10 @@ def page_reader(shape: PageShape) -> Callable[[list[list[Any]]], Page]:
             rows.pop()
         if shape.backward:
             rows.reverse()
+        if form.convert:
+            form.convert(rows)
         page = RowPage(rows, more, form, alone)
-        # What could fail is read at once, so that it befalls nobody else.
+        # What could still fail is read at once, so that it befalls nobody else.
         return page if form.plain else Page(page.items, page.positions, more, page.brought)
 
     return make
@@ -247,10 +249,17 @@ def row_form(row: type, fields: Fields, brings: Lookup | None, laid_out: Layout)
     """The same object for rows that are alike, so that one function answers all of them."""
     parts = {"node": (row, fields, laid_out.row)}
     if brings:
-        parts["far"] = (brings.row, brings.fields, laid_out.brought)
-    readers = {name: reader(*part) for name, part in parts.items()}
-    places = {name: found for name, part in parts.items() if (found := stored_places(*part)) is not None}
-    return RowForm(readers, places, laid_out.sorts)
+        # Before those of the node, whose values are then found from the end whatever else was brought.
+        parts = {"far": (brings.row, brings.fields, laid_out.brought)} | parts
+    begin = sum(len(converted(*part[:2])) for part in parts.values())
+    readers: dict[str, Callable[[list[Any]], Any]] = {}
+    places: dict[str, dict[str, int]] = {}
+    for name, part in parts.items():
+        readers[name] = reader(*part, begin)
+        if (found := stored_places(*part, begin)) is not None:
+            places[name] = found
+        begin -= len(converted(*part[:2]))
+    return RowForm(readers, places, laid_out.sorts, converter(*parts.values()))
 
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:

@@ -107,16 +107,19 @@ def list_of(row: type, variable: str, items: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None = None) -> Callable[[list[Any]], T]:
+def reader(
+    row: type[T], chosen: Fields = None, places: tuple[int, ...] | None = None, appended: int | None = None
+) -> Callable[[list[Any]], T]:
     """Makes the function that turns a projected list into an object; further values at its end are ignored.
 
-    `places` says where in the list the columns are, if not one after another from its beginning.
+    `places` says where in the list the columns are, if not one after another from its beginning, and `appended` how far
+    from its end the values begin that `converter` has appended, if it has.
     An object of which only some fields are chosen has no others. The code is generated, because it runs once for
     every row that is ever read.
     """
     kind = row if chosen is None else _part(row, chosen)
     names: dict[str, Any] = {"orjson": orjson, "datetime": datetime, "kind": kind, "new": object.__new__}
-    values, _ = _values(row, names, position=0, chosen=chosen, places=places)
+    values, _ = _values(row, names, position=0, chosen=chosen, places=places, appended=appended)
     # One attribute after the other: an object that is never given a dictionary is made in half the time.
     own = [f"    made.{name} = {code}" for name, code in values]
     code = "\n".join(["def read(r):", "    made = new(kind)", *own, "    return made"])
@@ -124,11 +127,41 @@ def reader(row: type[T], chosen: Fields = None, places: tuple[int, ...] | None =
     return names["read"]
 
 
+def converted(row: type, chosen: Fields) -> list[str]:
+    """Names the fields that are read as something else than they are stored: times and enums."""
+    hints = get_type_hints(row)
+    own = [item.name for item in fields(row) if chosen is None or item.name in chosen]
+    return [name for name in own if is_converted(split_optional(hints[name])[0])]
+
+
+def is_converted(hint: Any) -> bool:
+    return hint is datetime or (isinstance(hint, type) and issubclass(hint, Enum))
+
+
+def converter(*parts: tuple[type, Fields, tuple[int, ...]]) -> Callable[[list[list[Any]]], None] | None:
+    """Makes the function that appends to projected lists what they hold as text, as times and enums; None if nothing.
+
+    Each part is a row type, its fields and where in the lists their columns are.
+    """
+    names: dict[str, Any] = {"datetime": datetime}
+    codes: list[str] = []
+    for row, chosen, places in parts:
+        values, _ = _values(row, names, position=0, chosen=chosen, places=places)
+        own = converted(row, chosen)
+        codes += [code for name, code in values if name in own]
+    if not codes:
+        return None
+    exec(f"def convert(rows):\n    for r in rows:\n        r += ({', '.join(codes)},)", names)  # noqa: S102 — as above
+    return names["convert"]
+
+
 @lru_cache(maxsize=1024)
-def stored_places(row: type, chosen: Fields, places: tuple[int, ...]) -> dict[str, int] | None:
-    """Says where in a projected list each field is, None if one is not answered as it is stored."""
-    values, _ = _values(row, {}, position=0, chosen=chosen, places=places)
-    found = {name: re.fullmatch(r"r\[(\d+)\]", code) for name, code in values}
+def stored_places(
+    row: type, chosen: Fields, places: tuple[int, ...], appended: int | None = None
+) -> dict[str, int] | None:
+    """Says where in a projected list each field is as `reader` gives it, None if one is not there."""
+    values, _ = _values(row, {}, position=0, chosen=chosen, places=places, appended=appended)
+    found = {name: re.fullmatch(r"r\[(-?\d+)\]", code) for name, code in values}
     return {name: int(match[1]) for name, match in found.items() if match} if all(found.values()) else None
 
 
@@ -175,6 +208,7 @@ def _values(
     position: int,
     chosen: Fields = None,
     places: Sequence[int] | None = None,
+    appended: int | None = None,
 ) -> tuple[list[tuple[str, str]], int]:
     """Writes the code of each field's value, and gives the place after them."""
     hints, found = get_type_hints(row), list[tuple[str, str]]()
@@ -189,7 +223,11 @@ def _values(
             code = f"{hint.__name__}({', '.join(f'{name}={code}' for name, code in inner)})"
             code = f"({code} if {value} is not None else None)" if nullable else code
         else:
-            code, position = _conversion(value, hint, nullable, names), position + 1
+            if appended is not None and is_converted(hint):
+                code, appended = f"r[-{appended}]", appended - 1
+            else:
+                code = _conversion(value, hint, nullable, names)
+            position += 1
             if item.default_factory is not MISSING:
                 code = f"({code} if {value} is not None else [])"
         found.append((item.name, code))

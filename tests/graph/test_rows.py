@@ -11,8 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graph.database import Database
-from graph.model import Agent, Interaction, Knowledge, Memory, Persona, Relationship, Topic
-from graph.rows import camel, choose, column, columns, projection, reader, split_optional
+from graph.edges import REMEMBERS
+from graph.model import Agent, Interaction, Knowledge, Memory, MemoryKind, Persona, Relationship, Topic
+from graph.pages import Listing, PageShape, complete_order, page_reader
+from graph.rows import (
+    camel,
+    choose,
+    column,
+    columns,
+    converted,
+    converter,
+    projection,
+    reader,
+    split_optional,
+    stored_places,
+    writer,
+)
 
 STEADY = settings(
     derandomize=True, deadline=None, max_examples=8, database=None, suppress_health_check=list(HealthCheck)
@@ -111,6 +125,42 @@ def test_further_values_of_a_row_are_ignored(model: type):
     values = {datetime: moment, float: 0.5, int: 1, str: "x", list[str]: ["x"], Any: "{}"}
     row = [values.get(each.type, "EVENT") for each in columns(model)]
     assert reader(model)([*row, "more"]) == reader(model)(row)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_rows_to_which_times_and_enums_are_appended_hold_what_their_objects_do(model: type):
+    @STEADY
+    @given(objects(model))
+    def check(written: Any) -> None:
+        stored: list[Any] = orjson.loads(orjson.dumps(writer(model)(written)))
+        places, appended = tuple(reversed(range(len(stored)))), len(converted(model, None))
+        row = stored[::-1]
+        if convert := converter((model, None, places)):
+            convert([row])
+        assert len(row) == len(stored) + appended
+        assert reader(model, None, places, appended)(row) == reader(model)(stored) == written
+        held = stored_places(model, None, places, appended)
+        assert (held is None) == (model is Agent)
+        if held:
+            assert {name: row[place] for name, place in held.items()} == vars(written)
+
+    check()
+
+
+def test_a_time_or_enum_that_cannot_be_read_fails_the_page_it_is_in():
+    order = complete_order(REMEMBERS, ())
+    fields = choose(Memory, frozenset({"id", "kind", "created_at"}))
+    read = page_reader(PageShape(Listing(REMEMBERS), order, 5, fields=fields, placed=False))
+    good = ["EVENT", "Memory:1", "2024-01-01T00:00:00Z"]
+    (memory,) = read([good.copy()]).items
+    assert (memory.kind, memory.id, memory.created_at) == (
+        MemoryKind.EVENT,
+        "Memory:1",
+        datetime(2024, 1, 1, tzinfo=UTC),
+    )
+    for place, bad in ((0, "DREAM"), (2, "yesterday"), (2, None)):
+        with pytest.raises((ValueError, TypeError)):
+            read([good.copy(), [*good[:place], bad, *good[place + 1 :]]])
 
 
 async def test_a_row_read_in_part_has_those_fields_and_no_others(migrated: Database):
