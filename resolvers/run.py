@@ -10,11 +10,11 @@ from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any, cast
 
-from graph.eager import Eager
 from graph.reads import Key, narrow
 from resolvers.ahead import look_ahead
 from resolvers.context import Context
 from resolvers.failures import Told, is_sound, settle
+from resolvers.found import Found
 from resolvers.loaders import Loaders, Reading, Values
 from resolvers.plan import Answer, Batch, BuildItems, Child, Failure, Leaf, Selection, Shape, Slot
 from resolvers.steps import OpenLists
@@ -32,10 +32,7 @@ class Run:
 
     def __init__(self, variables: Any, loaders: Loaders) -> None:
         self._variables = variables
-        self._loaders = loaders
-        # Where the answer to each key lies.
-        self._places: dict[Key, int] = {}
-        self._answers: Values = []
+        self._found = Found(loaders)
         # Steps that were bound before their turn.
         self._steps: dict[Child, Any] = {}
         self._waiting: list[Waiting] = []
@@ -61,7 +58,7 @@ class Run:
                 while self._waiting:
                     await self._go_on()
                 # What was read may be otherwise after the next.
-                self._places, self._answers = {}, []
+                self._found.forget()
         except NothingLeft:
             pass
         return await settle(batch.answers[0], self._failures)
@@ -75,47 +72,12 @@ class Run:
     async def _go_on(self) -> None:
         """Reads what all that wait need, and goes on with it."""
         waiting, self._waiting = self._waiting, []
-        found = await self._load([key for *_, keys, _ in waiting for key in keys])
+        found = await self._found.load_many([key for *_, keys, _ in waiting for key in keys])
         start = 0
         for batch, child, objects, reading, keys, build in waiting:
             end = start + len(keys)
             self._resume(batch, child, objects, reading, found[start:end], build)
             start = end
-
-    async def _load(self, keys: Sequence[Key]) -> Values:
-        """Answers keys, each once: hashing a key costs more than everything else that is done with it here."""
-        known, index = len(self._places), self._places
-        try:
-            places = [index.setdefault(key, len(index)) for key in keys]
-        except TypeError as error:
-            # A column that names something holds what is no name.
-            return await self._load_singly(keys, error)
-        if len(index) > known:
-            missing = list(index)[known:]
-            try:
-                self._answers += await self._loaders.load_many(missing)
-            except Exception as error:
-                self._answers += [error] * len(missing)
-            self._take_eager(known)
-        answers = self._answers
-        return [answers[place] for place in places]
-
-    def _take_eager(self, start: int) -> None:
-        """Treats what was loaded eagerly as if it had been asked for."""
-        index, answers = self._places, self._answers
-        for place in range(start, len(answers)):
-            if isinstance(answer := answers[place], Eager):
-                answers[place] = answer.row
-                for key, page in answer.pages.items():
-                    if index.setdefault(key, len(answers)) == len(answers):
-                        answers.append(page)
-
-    async def _load_singly(self, keys: Sequence[Key], error: TypeError) -> Values:
-        """Answers keys of which some cannot be hashed."""
-        self._places, self._answers = {}, []
-        hashable = [key for key in keys if is_hashable(key)]
-        found = iter(await self._load(hashable))
-        return [next(found) if is_hashable(key) else error for key in keys]
 
     def _expand(self, selection: Selection, objects: Sequence[Any], place: Callable[[list[Any]], Batch]) -> Batch:
         """Answers objects of one type, as far as that is possible now; `place` puts their answers into a batch."""
@@ -302,11 +264,3 @@ class Run:
         self._failures.append(Failure(value, batch, index, leaf, places))
         if batch.bare and not shape.nullable and not leaf.shape.nullable:
             raise NothingLeft
-
-
-def is_hashable(key: Key) -> bool:
-    try:
-        hash(key)
-    except TypeError:
-        return False
-    return True

@@ -33,6 +33,7 @@ from resolvers.coalescer import Coalescer
 from resolvers.connections import ConnectionEdge
 from resolvers.context import Context
 from resolvers.failures import Position, climb
+from resolvers.found import Found
 from resolvers.loaders import Loaders
 from resolvers.plan import Batch, Failure
 from schema import compiler
@@ -309,15 +310,15 @@ def repeat_first_row(patch: pytest.MonkeyPatch) -> None:
 
 
 def cut_lists(patch: pytest.MonkeyPatch) -> None:
-    take = run.Run._take_eager
+    take = Found._take_eager
 
-    def cut(self: run.Run, start: int) -> None:
+    def cut(self: Found, start: int) -> None:
         for answer in self._answers[start:]:
             if isinstance(answer, Eager):
                 answer.pages.update({key: shorter(page) for key, page in answer.pages.items()})
         take(self, start)
 
-    patch.setattr(run.Run, "_take_eager", cut)
+    patch.setattr(Found, "_take_eager", cut)
 
 
 def shorter(page: Any) -> Any:
