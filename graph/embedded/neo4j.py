@@ -29,8 +29,8 @@ CAUSES = (r"(No space left on device)", r"^Caused by: (.+)", r"^[-\d]+ \S+ ERROR
 
 # Without keep-alive messages the driver sets no timer for everything that it reads, which costs a quarter of its time;
 # every query has a deadline of our own. Full-text indexes would be opened anew, and a segment written and merged, for
-# each commit, and indexes be counted through each time that they have grown by a twentieth: both together took an
-# eighth of the time of small writes.
+# each commit, and indexes be counted through each time that they have grown by a twentieth: both together took a
+# sixth of the time of small writes.
 SETTINGS = """\
 server.default_listen_address={host}
 server.bolt.listen_address={host}:{port}
