@@ -25,7 +25,7 @@ from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
 from graph.bookmarks import Bookmarks, Shelf
 from graph.breaker import PATIENCE, Breaker
 from graph.errors import Unavailable, translated
-from graph.parameters import unspoken
+from graph.parameters import release, unspoken
 
 T = TypeVar("T")
 Row = list[Any]
@@ -195,8 +195,12 @@ class Database:
         async def attempt(tx: AsyncManagedTransaction) -> T:
             async def run(text: str, parameters: Mapping[str, Any]) -> list[Row]:
                 nonlocal rows
-                result = await tx.run(text, unspoken(parameters))  # pyright: ignore[reportArgumentType]
-                values = await result.values()
+                given = unspoken(parameters)
+                try:
+                    result = await tx.run(text, given)  # pyright: ignore[reportArgumentType]
+                    values = await result.values()
+                finally:
+                    release(given)
                 rows += len(values)
                 return values
 
@@ -271,14 +275,17 @@ class Database:
             async with self.breaker.guard(deadline + 1.0):
                 while True:
                     attempts -= 1
+                    given = unspoken(parameters)
                     try:
                         async with await self._session(mode) as session:
-                            result = await session.run(query, unspoken(parameters))
+                            result = await session.run(query, given)
                             rows = await result.values()
                         break
                     except (Neo4jError, ServiceUnavailable, SessionExpired) as error:
                         if attempts == 0 or not error.is_retryable():
                             raise
+                    finally:
+                        release(given)
                     # A lost connection is one of a pool; what befalls the second time takes a moment to pass.
                     await asyncio.sleep(0 if attempts > 1 else PAUSE)
         self._observed(name, started, len(rows))

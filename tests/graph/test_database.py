@@ -1,8 +1,10 @@
 """Deadlines, connections and failures: what the layers above see of them."""
 
 import asyncio
+import gc
 import logging
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -95,6 +97,27 @@ async def test_the_drivers_log_holds_no_lists(
             assert await migrated.read("test", text, given) == [["said in confidence"]]
     assert "'keys': [1 values], 'most': 7" in caplog.text
     assert "confidence" not in caplog.text
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+async def test_what_a_query_was_given_is_gone_with_it_and_not_left_to_the_garbage_collector(
+    migrated: Database, in_transaction: bool
+):
+    class Item(list[int]):
+        """A list that can be watched."""
+
+    text, item = "UNWIND $rows AS r RETURN r", Item([7])
+    watched = weakref.ref(item)
+    gc.disable()
+    try:
+        if in_transaction:
+            assert await migrated.transact("test", (text, {"rows": [item]})) == [[[[7]]]]
+        else:
+            assert await migrated.read("test", text, {"rows": [item]}) == [[[7]]]
+        del item
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 async def test_the_observer_hears_of_each_query_by_its_name(connect: Connect):
