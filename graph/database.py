@@ -25,7 +25,7 @@ from neo4j.exceptions import Neo4jError, ServiceUnavailable, SessionExpired
 from graph.bookmarks import Bookmarks, Shelf
 from graph.breaker import PATIENCE, Breaker
 from graph.errors import Unavailable, translated
-from graph.parameters import release, unspoken
+from graph.parameters import unspoken
 
 T = TypeVar("T")
 Row = list[Any]
@@ -195,12 +195,9 @@ class Database:
         async def attempt(tx: AsyncManagedTransaction) -> T:
             async def run(text: str, parameters: Mapping[str, Any]) -> list[Row]:
                 nonlocal rows
-                given = unspoken(parameters)
-                try:
+                with unspoken(parameters) as given:
                     result = await tx.run(text, given)  # pyright: ignore[reportArgumentType]
                     values = await result.values()
-                finally:
-                    release(given)
                 rows += len(values)
                 return values
 
@@ -233,10 +230,10 @@ class Database:
         """
         started, rows = time.perf_counter(), 0
         self.breaker.check()
-        with translated(name):
+        with translated(name), unspoken(parameters) as given:
             async with await self._session(READ_ACCESS, fetch_size=fetch_size) as session:
                 query = Query(text, timeout=deadline, metadata={"query": name})  # pyright: ignore[reportArgumentType]
-                result = await session.run(query, unspoken(parameters))
+                result = await session.run(query, given)
                 async for record in result:
                     rows += 1
                     yield list(record.values())
@@ -275,17 +272,15 @@ class Database:
             async with self.breaker.guard(deadline + 1.0):
                 while True:
                     attempts -= 1
-                    given = unspoken(parameters)
                     try:
-                        async with await self._session(mode) as session:
-                            result = await session.run(query, given)
-                            rows = await result.values()
+                        with unspoken(parameters) as given:
+                            async with await self._session(mode) as session:
+                                result = await session.run(query, given)
+                                rows = await result.values()
                         break
                     except (Neo4jError, ServiceUnavailable, SessionExpired) as error:
                         if attempts == 0 or not error.is_retryable():
                             raise
-                    finally:
-                        release(given)
                     # A lost connection is one of a pool; what befalls the second time takes a moment to pass.
                     await asyncio.sleep(0 if attempts > 1 else PAUSE)
         self._observed(name, started, len(rows))

@@ -249,17 +249,17 @@ def row_form(row: type, fields: Fields, brings: Lookup | None, laid_out: Layout)
     """The same object for rows that are alike, so that one function answers all of them."""
     parts = {"node": (row, fields, laid_out.row)}
     if brings:
-        # Before those of the node, whose values are then found from the end whatever else was brought.
-        parts = {"far": (brings.row, brings.fields, laid_out.brought)} | parts
-    begin = sum(len(converted(*part[:2])) for part in parts.values())
+        parts["far"] = (brings.row, brings.fields, laid_out.brought)
     readers: dict[str, Callable[[list[Any]], Any]] = {}
     places: dict[str, dict[str, int]] = {}
+    appended = 0
     for name, part in parts.items():
-        readers[name] = reader(*part, begin)
-        if (found := stored_places(*part, begin)) is not None:
+        appended += len(converted(*part[:2]))
+        readers[name] = reader(*part, appended)
+        if (found := stored_places(*part, appended)) is not None:
             places[name] = found
-        begin -= len(converted(*part[:2]))
-    return RowForm(readers, places, laid_out.sorts, converter(*parts.values()))
+    # What is the node's comes last, so that it is as far from the end whatever else was brought.
+    return RowForm(readers, places, laid_out.sorts, converter(*reversed(parts.values())))
 
 
 async def fetch_counts(database: Database, listing: Listing, keys: list[CountKey], deadline: float) -> list[int]:

@@ -1,6 +1,7 @@
 """What queries are given, as the driver takes it."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -11,17 +12,17 @@ class Unspoken(list[Any]):
         return f"[{len(self)} values]"
 
 
-def unspoken(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Gives the same parameters, of whose lists only the lengths are written."""
-    return {name: Unspoken(value) if isinstance(value, list) else value for name, value in (parameters or {}).items()}  # pyright: ignore[reportUnknownArgumentType]
-
-
-def release(given: Mapping[str, Any]) -> None:
-    """Empties what `unspoken` gave, once the query is over.
+@contextmanager
+def unspoken(parameters: Mapping[str, Any] | None) -> Generator[dict[str, Any]]:
+    """Gives the same parameters, of whose lists only the lengths are written, and empties these at the end.
 
     The driver's objects hold each other, and with them what they were given, until the garbage collector finds them:
     rows of writes were most of what it had to look through.
     """
-    for value in given.values():
-        if isinstance(value, Unspoken):
-            value.clear()
+    given = {name: Unspoken(value) if isinstance(value, list) else value for name, value in (parameters or {}).items()}  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        yield given
+    finally:
+        for value in given.values():
+            if isinstance(value, Unspoken):
+                value.clear()

@@ -156,9 +156,7 @@ def converter(*parts: tuple[type, Fields, tuple[int, ...]]) -> Callable[[list[li
 
 
 @lru_cache(maxsize=1024)
-def stored_places(
-    row: type, chosen: Fields, places: tuple[int, ...], appended: int | None = None
-) -> dict[str, int] | None:
+def stored_places(row: type, chosen: Fields, places: tuple[int, ...], appended: int) -> dict[str, int] | None:
     """Says where in a projected list each field is as `reader` gives it, None if one is not there."""
     values, _ = _values(row, {}, position=0, chosen=chosen, places=places, appended=appended)
     found = {name: re.fullmatch(r"r\[(-?\d+)\]", code) for name, code in values}

@@ -17,14 +17,14 @@ from graph.writes.change import After, Part, Touched, Work
 from resolvers.epoch import Epoch
 from resolvers.journal import Journal
 from resolvers.lanes import OF_NO_KEY
-from resolvers.tags import ALL_AGENTS, ALL_KNOWLEDGE
+from resolvers.tags import ALL_AGENTS, ALL_KNOWLEDGE, tag
 
 T = TypeVar("T")
 
 
 def tags_of(touched: Touched) -> set[str]:
-    found = {id + part.ending for (id, _), parts in touched.parts.items() for part in parts}
-    keys = {key + Part.SELF.ending for (_, key), parts in touched.parts.items() if Part.SELF in parts}
+    found = {tag(id, part) for (id, _), parts in touched.parts.items() for part in parts}
+    keys = {tag(key, Part.SELF) for (_, key), parts in touched.parts.items() if Part.SELF in parts}
     if keys or touched.newcomers:
         found.add(ALL_AGENTS)
     if any(Part.KNOWLEDGE in parts for parts in touched.parts.values()):

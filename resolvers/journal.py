@@ -139,11 +139,8 @@ class Journal:
         return self._closes_any((tag,))
 
     def _closes_any(self, tags: Collection[str]) -> bool:
-        if all(closed.tags.isdisjoint(tags) for closed in self._closed.values()):
-            return False
-        now = asyncio.get_running_loop().time()
-        self._closed = {holder: closed for holder, closed in self._closed.items() if closed.until >= now}
-        return not all(closed.tags.isdisjoint(tags) for closed in self._closed.values())
+        ends = [closed.until for closed in self._closed.values() if not closed.tags.isdisjoint(tags)]
+        return bool(ends) and max(ends) >= asyncio.get_running_loop().time()
 
     async def _read(self, _: Any, __: Any) -> list[None]:
         identity, last, goes_on, found = await self._send(self._follow, self.identity, self.position)
@@ -172,9 +169,10 @@ class Journal:
 
     def _close(self, holder: str, lease: float, tags: list[str]) -> None:
         # From when it is read, which is later than when it was written: a closing never ends too early.
-        until = asyncio.get_running_loop().time() + lease
+        now = asyncio.get_running_loop().time()
+        self._closed = {each: closed for each, closed in self._closed.items() if closed.until >= now}
         held = self._closed.get(holder)
-        self._closed[holder] = Closed(frozenset(tags).union(held.tags if held else ()), until)
+        self._closed[holder] = Closed(frozenset(tags).union(held.tags if held else ()), now + lease)
 
     async def _send(self, script: Script, *arguments: str | int | bytes) -> Any:
         try:

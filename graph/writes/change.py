@@ -33,9 +33,9 @@ class Part(Enum):
     INTERACTIONS = "interactions"
     KNOWLEDGE = "knowledge"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, value: str) -> None:
         # A plain attribute: an enum's value is a call.
-        self.ending = f":{name}"
+        self.ending = f":{value}"
 
     # So is its hash, which sets and dictionaries of parts ask for all the time.
     __hash__ = object.__hash__

@@ -55,6 +55,8 @@ RETURN collect([source, target, [id, kind, met.epochSeconds, met.nanosecond, s[0
 """
 MILLISECOND = timedelta(milliseconds=1)
 Pair = tuple[str, str]
+# Two agents of a group, by their places in it.
+Places = tuple[int, int]
 
 
 @dataclass
@@ -116,9 +118,9 @@ class RecordInteractions(Change):
 
 def gather(
     records: Sequence[InteractionRecord], places: Mapping[str, int]
-) -> tuple[dict[tuple[int, int], Tie], dict[int, list[int]]]:
+) -> tuple[dict[Places, Tie], dict[int, list[int]]]:
     """Gathers what happens to each tie, and when each agent started interactions, by the agents' places."""
-    ties, moments = defaultdict[tuple[int, int], Tie](Tie), defaultdict[int, list[int]](list)
+    ties, moments = defaultdict[Places, Tie](Tie), defaultdict[int, list[int]](list)
     for record in records:
         source, target = places[record.source], places[record.target]
         at = (record.at - EPOCH) // MILLISECOND
