@@ -53,6 +53,7 @@ class Child:
 
     `build_items`, if the child is the items of a connection's page, answers them straight from the pages, or gives
     None if anything is not what it should be. `build_lists` does so for a connection of which nothing else is selected.
+    Where `closed`, nothing has to be read for what is selected of what it leads to.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Child:
     lists: "tuple[Child, ...]" = ()
     build_items: BuildItems | None = None
     build_lists: BuildItems | None = None
+    closed: bool = False
     # Whether nothing that it leads to may be null.
     bare: bool = field(init=False)
 

@@ -5,12 +5,13 @@ dictionaries that become JSON, and each child runs its step once for the whole b
 have to read is asked for together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any, cast
 
 from graph.reads import Key, narrow
+from resolvers.acts import Act, do_all
 from resolvers.ahead import look_ahead
 from resolvers.context import Context
 from resolvers.failures import Told, is_sound, settle
@@ -52,22 +53,42 @@ class Run:
     async def act(self, root: Selection, context: Context) -> tuple[Answer | None, list[Told]]:
         """Does what a mutation's fields say, one after another until one fails, and answers as `answer` does."""
         batch = Batch(root.build([None], []))
+        left = root.children
         try:
-            for child in root.children:
-                self._fill(batch, child, [await self._act(child, context)])
-                while self._waiting:
-                    await self._go_on()
+            while left:
+                values = await self._act(left, context)
+                for child, value in zip(left, values, strict=False):
+                    self._fill(batch, child, [value])
+                    while self._waiting:
+                        await self._go_on()
+                left = left[len(values) :]
                 # What was read may be otherwise after the next.
                 self._found.forget()
         except NothingLeft:
             pass
         return await settle(batch.answers[0], self._failures)
 
-    async def _act(self, child: Child, context: Context) -> Any:
+    async def _act(self, children: Sequence[Child], context: Context) -> Values:
+        """Does what the first of a mutation's fields say, one at least; gives what they lead to."""
         try:
-            return await child.bind(self._variables)(context)
+            act = children[0].bind(self._variables)
+            if isinstance(act, Act):
+                return await do_all([act, *self._acts_after(children)], context)
+            return [await act(context)]
         except Exception as error:
-            return error
+            return [error]
+
+    def _acts_after(self, children: Sequence[Child]) -> Iterator[Act]:
+        """Gives what the fields after the first do, as far as nothing has to be read in between."""
+        for before, child in pairwise(children):
+            try:
+                act = before.closed and child.bind(self._variables)
+            except Exception:
+                # It is told in its turn.
+                return
+            if not isinstance(act, Act):
+                return
+            yield act
 
     async def _go_on(self) -> None:
         """Reads what all that wait need, and goes on with it."""

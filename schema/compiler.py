@@ -166,6 +166,8 @@ class Compiler:
                 name_fields(child, child.selection.names)
             if at_root:
                 child.lists = tuple(filter(reads_page, child.selection.children))
+            known = attribute or field.owner is self._core.mutation_type
+            child.closed = bool(known) and all(each.closed for each in selected.children)
         else:
             child.selections = self._alternatives(kind, field, depth)
         return child

@@ -17,6 +17,7 @@ from graph.writes.knowledge import Learn
 from graph.writes.memories import AddMemories, ForgetMemories, UpdateMemory
 from graph.writes.relationships import RemoveRelationship, SetRelationship
 from graph.writes.requests import check_key, make_request
+from resolvers.acts import Act
 from resolvers.context import Context
 from schema import agent, interaction, knowledge, memory, relationship
 from schema.advance import AdvanceInput, AdvancePayload
@@ -29,19 +30,13 @@ LONGEST_ADVANCE = 600.0
 def mutation(change: type[Change], input: type, payload: Callable[..., Any], description: str) -> Any:
     """A field that makes changes of one kind."""
 
-    def act(input: Any) -> Callable[[Context], Awaitable[Any]]:
-        async def write(context: Context) -> Any:
-            try:
-                made = change.read(input, datetime.now(UTC))
-                made.request = make_request(change.__name__, input)
-                result = await context.writes.commit(made)
-            except SocietyError as error:
-                raise error.within("input") from error
-            # What the payload leads to must be read anew.
-            context.renew()
-            return payload(client_mutation_id=input.get("clientMutationId"), **result)
+    def act(input: Any) -> Act:
+        def read() -> Change:
+            made = change.read(input, datetime.now(UTC))
+            made.request = make_request(change.__name__, input)
+            return made
 
-        return write
+        return Act(read, lambda result: payload(client_mutation_id=input.get("clientMutationId"), **result))
 
     said = f"What to write; its lists have {MOST_ITEMS} items at most."
     act.__annotations__["input"] = described(input, said)
@@ -73,7 +68,9 @@ def advance_time(input: Any) -> Callable[[Context], Awaitable[AdvancePayload]]:
 advance_time.__annotations__["input"] = AdvanceInput
 
 
-@strawberry.type(description="Where writing starts. Each field is one transaction, answered after its commit.")
+@strawberry.type(
+    description="Where writing starts. Fields are done one after another until one fails, and told after the commit."
+)
 class Mutation:
     create_agents: agent.CreateAgentsPayload = mutation(
         CreateAgents, agent.CreateAgentsInput, agent.CreateAgentsPayload, "Brings agents into being."

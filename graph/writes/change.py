@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from graph.checks import shown
 from graph.database import DIMENSION, Database, Run
-from graph.errors import BadInput, NotFound, SocietyError
+from graph.errors import BadInput, Conflict, NotFound, SocietyError
 from graph.events import Event
 
 T = TypeVar("T")
@@ -131,6 +131,10 @@ class Outcome:
 Answer = Outcome | SocietyError
 
 
+class Unreached(Conflict):
+    """A change was not written, because one failed without which it is not to be."""
+
+
 class Change:
     """What one mutation asks for, checked as far as it can be without the database.
 
@@ -150,6 +154,8 @@ class Change:
     shape: Any = None
     request: Request | None = None
     size: int = 1
+    # The change of the same operation without which it is not to be written.
+    after: "Change | None" = None
 
     @classmethod
     def read(cls, given: Mapping[str, Any], now: datetime) -> Self:

@@ -4,12 +4,13 @@ Locks are taken in one order, requests before agents, each by key, so that trans
 and don't end in a deadlock. Whoever holds an agent's lock alone writes what belongs to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from graph.database import DIMENSION, Run, collect
 from graph.errors import SocietyError
 from graph.ids import new_mark
-from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, tell_nobody
+from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, Unreached, tell_nobody
 from graph.writes.requests import claim, settle
 
 OWNERS = """
@@ -24,6 +25,9 @@ MATCH (a:Agent {key: key})
 SET a._lock = $mark
 RETURN collect([a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->() }])
 """
+# Tells which change must have been written before another.
+Before = Callable[[Change], Change | None]
+
 # Who has a part in what belongs to an agent.
 TIED = """
 UNWIND $ids AS id
@@ -49,17 +53,18 @@ async def write_group(
 ) -> list[Answer]:
     """Writes changes in one transaction, as if one after another, and answers them in their order.
 
-    What keeps one change from being written is its own answer; whatever else goes wrong is raised.
+    What keeps one change from being written is its own answer, and that of those that are not to be written without
+    it; whatever else goes wrong is raised.
     """
     claims = await claim(run, changes)
     answers = claims.answers
-    done = {*answers, *(change for change, _ in claims.later)}
+    done = {*answers, *claims.later}
     pending = [change for change in changes if change not in done]
     # With those that were written before: whoever did may have died before it could say so.
     known = await lock(run, changes, max_agents, dimension)
     await announce(run, await touched(run, changes, known, repeated=set(claims.answers)))
-    for stage in stages(pending, known):
-        await write_stage(run, stage, known, answers)
+    for stage in stages(pending, known, claims.before):
+        await write_stage(run, stage, known, answers, claims.before)
     await settle(run, claims, answers)
     return [answers[change] for change in changes]
 
@@ -96,27 +101,39 @@ async def touched(run: Run, changes: Iterable[Change], known: Known, repeated: s
     return found
 
 
-def stages(changes: Iterable[Change], known: Known) -> list[list[Change]]:
-    """Sorts changes into statements of one kind each, so that those of the same part of an agent keep their order."""
+def stages(changes: Iterable[Change], known: Known, before: Before = attrgetter("after")) -> list[list[Change]]:
+    """Sorts changes into statements of one kind each, so that those of the same part of an agent keep their order.
+
+    What comes `before` a change has a stage before it, too.
+    """
     found: list[list[Change]] = []
     latest: dict[tuple[str, Part], int] = {}
+    places: dict[Change | None, int] = {}
     for change in changes:
         owners = {*change.agents(), *(known.owners.get(id, id) for id in change.memories())}
         touched = [(owner, part) for owner in owners for part in (Part if change.leads else change.parts)]
         earliest = max((latest.get(key, 0) for key in touched), default=0)
         if not change.merges and any(key in latest for key in touched):
             earliest += 1
+        earliest = max(earliest, places.get(before(change), -1) + 1)
         place = next((at for at in range(earliest, len(found)) if type(found[at][0]) is type(change)), len(found))
         if place == len(found):
             found.append([])
         found[place].append(change)
+        places[change] = place
         latest |= dict.fromkeys(touched, place)
     return found
 
 
-async def write_stage(run: Run, stage: list[Change], known: Known, answers: dict[Change, Answer]) -> None:
+async def write_stage(
+    run: Run, stage: list[Change], known: Known, answers: dict[Change, Answer], before: Before
+) -> None:
     fit: list[Change] = []
     for change in stage:
+        ahead = before(change)
+        if ahead and isinstance(answers[ahead], SocietyError):
+            answers[change] = Unreached("was not written, because what comes before it failed.")
+            continue
         try:
             change.check(known)
         except SocietyError as error:

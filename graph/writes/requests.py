@@ -18,7 +18,7 @@ from graph.checks import LONGEST_NAME
 from graph.database import Database, Run, collect
 from graph.errors import BadInput, Conflict, SocietyError
 from graph.rows import pack_row, unpack_row
-from graph.writes.change import Answer, Change, Outcome, Request, own_fields
+from graph.writes.change import Answer, Change, Outcome, Request, Unreached, own_fields
 
 log = logging.getLogger("ecs.writes")
 
@@ -71,13 +71,17 @@ class Claims:
     """The keys that a transaction has taken: whose they are, and who came later with the same in the same group."""
 
     holders: dict[str, Change]
-    later: list[tuple[Change, Change]]
+    later: dict[Change, Change]
     answers: dict[Change, Answer]
+
+    def before(self, change: Change) -> Change | None:
+        """Gives the change without which this one is not to be written."""
+        return self.later.get(change.after, change.after) if change.after else None
 
 
 async def claim(run: Run, changes: Sequence[Change]) -> Claims:
     """Takes the keys of those that have one, and answers those whose key was used before."""
-    claims = Claims({}, [], {})
+    claims = Claims({}, {}, {})
     asked = [(change, change.request) for change in changes if change.request]
     if not asked:
         return claims
@@ -92,7 +96,7 @@ async def claim(run: Run, changes: Sequence[Change]) -> Claims:
         elif answer is not None:
             claims.answers[change] = Outcome(decode_result(answer))
         elif holder := claims.holders.get(request.key):
-            claims.later.append((change, holder))
+            claims.later[change] = holder
         else:
             claims.holders[request.key] = change
     return claims
@@ -105,8 +109,11 @@ async def settle(run: Run, claims: Claims, answers: dict[Change, Answer]) -> Non
         await run(ANSWER, {"rows": kept})
     if failed := [key for key, each in outcomes.items() if isinstance(each, SocietyError)]:
         await run(RELEASE, {"keys": failed})
-    for change, holder in claims.later:
+    for change, holder in claims.later.items():
         answer = answers[holder]
+        if isinstance(answer, Unreached):
+            # It would have been this one's turn: each is to have a transaction of its own.
+            raise answer
         answers[change] = Outcome(answer.result) if isinstance(answer, Outcome) else answer
 
 

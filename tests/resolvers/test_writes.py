@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from graph.advance import System
 from graph.database import Database, Run
-from graph.errors import Conflict, DeadlineExceeded, Internal, SocietyError, Unavailable
+from graph.errors import Conflict, DeadlineExceeded, Internal, NotFound, SocietyError, Unavailable
 from graph.events import Event, EventKind
 from graph.model import Agent
 from graph.writes.agents import CreateAgents, DeleteAgents, UpdateAgent
@@ -52,6 +53,13 @@ def create(*keys: str, **properties: Any) -> CreateAgents:
 def add(key: str, content: str, importance: float = 0.5) -> AddMemories:
     memory = {"agent": key, "content": content, "importance": importance, "createdAt": NOW}
     return AddMemories.read({"memories": [memory]}, NOW)
+
+
+def keyed(key: str) -> AddMemories:
+    given = {"memories": [{"agent": "ada", "content": "Once.", "importance": 0.5}], "idempotencyKey": key}
+    change = AddMemories.read(given, NOW)
+    change.request = make_request("AddMemories", given)
+    return change
 
 
 def rename(key: str, name: str) -> UpdateAgent:
@@ -119,6 +127,49 @@ async def test_when_a_group_fails_only_the_bad_ones_do(writes: Writes, database:
     rows = await database.read("memories", "MATCH (n:Memory) RETURN n.content ORDER BY n.content")
     assert rows == [["a"], ["b"], ["c"]]
     assert [event.subject.content for event in published] == ["a", "b", "c"]
+
+
+async def test_changes_of_one_operation_are_written_together_until_one_fails(
+    writes: Writes, database: Database, published: Published, graph_log: GraphLog
+):
+    await send(writes, create("ada"))
+    published.clear()
+    database.observe = graph_log
+    together = [add("ada", "a"), rename("ada", "Ada L."), add("nobody", "b"), add("ada", "c")]
+    others = [add("ada", "d"), meet("ada", "nobody")]
+    answers = await asyncio.gather(*map(writes.commit_all, (together, others)))
+    assert graph_log.names == ["write"]
+    assert [[type(answer) for answer in each] for each in answers] == [[dict, dict, NotFound], [dict, NotFound]]
+    rows = await database.read("memories", "MATCH (n:Memory) RETURN n.content ORDER BY n.content")
+    assert rows == [["a"], ["d"]]
+    assert [event.kind for event in published] == [
+        EventKind.MEMORY_ADDED,
+        EventKind.AGENT_CHANGED,
+        EventKind.MEMORY_ADDED,
+    ]
+
+
+async def test_what_comes_before_a_change_that_the_database_refuses_is_written(writes: Writes, database: Database):
+    await send(writes, create("ada"))
+    answers = await writes.commit_all([add("ada", "a"), add("ada", "b"), Broken("RETURN 1 / 0"), add("ada", "c")])
+    assert [type(answer) for answer in answers] == [dict, dict, Internal]
+    rows = await database.read("memories", "MATCH (n:Memory) RETURN n.content ORDER BY n.content")
+    assert rows == [["a"], ["b"]]
+
+
+async def test_an_operation_that_nothing_is_known_of_is_not_sent_again(database: Database, published: Published):
+    sent = 0
+
+    async def silent(*_: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        raise Unavailable("The database does not answer.")
+
+    writes = Writes(database, published, max_agents=100, deadline=10, transact=silent)
+    with pytest.raises(Unavailable):
+        await writes.commit_all([create("ada"), add("ada", "a")])
+    assert sent == 1
+    await writes.close()
 
 
 async def test_who_gives_up_meanwhile_makes_nobody_write_twice(writes: Writes, database: Database):
@@ -266,14 +317,16 @@ async def test_workers_that_need_each_others_agents_all_get_through(workers: lis
 
 async def test_one_key_at_several_workers_at_once_writes_once(workers: list[Writes], database: Database):
     await spread(workers, create("ada"))
-    asked: list[Change] = []
-    for _ in range(12):
-        given = {"memories": [{"agent": "ada", "content": "Once.", "importance": 0.5}], "idempotencyKey": "k"}
-        change = AddMemories.read(given, NOW)
-        change.request = make_request("AddMemories", given)
-        asked.append(change)
-    answers = await spread(workers, *asked)
+    answers = await spread(workers, *(keyed("k") for _ in range(12)))
     assert len({answer["memories"][0].id for answer in answers}) == 1
+    assert await database.read("count", "RETURN COUNT { (:Memory) }") == [[1]]
+
+
+async def test_a_key_is_free_for_others_if_it_was_not_its_turn(writes: Writes, database: Database):
+    await send(writes, create("ada"))
+    one, other = keyed("k"), keyed("k")
+    answers = await asyncio.gather(writes.commit_all([add("nobody", "a"), one]), writes.commit_all([other]))
+    assert [[type(answer) for answer in each] for each in answers] == [[NotFound], [dict]]
     assert await database.read("count", "RETURN COUNT { (:Memory) }") == [[1]]
 
 
@@ -371,17 +424,20 @@ ORDER BY a.key
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=st.lists(changes(), min_size=2, max_size=25))
-async def test_a_group_leaves_what_one_after_another_would(database: Database, asked: list[Change]):
+@given(asked=st.lists(st.lists(changes() | st.just("refused"), min_size=1, max_size=4), min_size=2, max_size=12))
+async def test_a_group_leaves_what_one_after_another_would(database: Database, asked: list[list[Change | str]]):
     left: list[Any] = []
     for together in (True, False):
         await database.write("wipe", WIPE)
         writes = Writes(database, Published(), max_agents=100, deadline=10)
         await writes.commit(create(*KEYS, memoryCapacity=3))
+        operations = [[add("nobody", "x") if isinstance(each, str) else each for each in some] for some in asked]
         if together:
-            await send(writes, *asked)
+            await asyncio.gather(*map(writes.commit_all, operations))
         else:
-            for change in asked:
-                await writes.commit(change)
+            for changes in operations:
+                with suppress(NotFound):
+                    for change in changes:
+                        await writes.commit(change)
         left.append(await database.read("everything", EVERYTHING))
     assert left[0] == left[1]

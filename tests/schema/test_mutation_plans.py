@@ -15,7 +15,7 @@ from resolvers.loaders import Loaders
 from resolvers.writes import Writes
 from schema.execution import Operation, execute
 from schema.root import Schema, build_schema
-from tests.conftest import WIPE
+from tests.conftest import WIPE, GraphLog
 from tests.mutations import ADD, CHANGE, CREATE, DELETE, FORGET, LEARN, RECORD, REMOVE, SET, UPDATE
 
 PEOPLE = {"agents": [{"key": "ada", "name": "Ada"}, {"key": "bo", "name": "Bo", "persona": {"summary": "A baker."}}]}
@@ -161,6 +161,62 @@ async def test_fields_are_done_one_after_another_until_one_fails(ask: Ask, plann
     assert answer["data"] is None
     assert [each["path"] for each in answer["errors"]] == [["third"]]
     assert left["data"]["agents"]["nodes"] == [{"name": "Ada L."}, {"name": "Bo"}]
+
+
+async def test_fields_between_which_nothing_is_read_share_a_transaction(
+    ask: Ask, planned: Schema, plain: Schema, migrated: Database, graph_log: GraphLog
+):
+    text = """mutation ($memories: AddMemoriesInput!, $meetings: RecordInteractionsInput!, $other: CreateAgentsInput!) {
+        createAgents(input: $other) { agents { key } }
+        addMemories(input: $memories) { memories { id kind } }
+        recordInteractions(input: $meetings) { interactions { kind } relationships { strength } }
+    }"""
+    await ask(planned, CREATE, input=PEOPLE)
+    migrated.observe = graph_log
+    given = {
+        "other": {"agents": [{"key": "cy", "name": "Cy"}], "idempotencyKey": "cy"},
+        "memories": {"memories": [MEMORY | {"about": ["cy"]}], "idempotencyKey": "memory"},
+        "meetings": {"interactions": [MEETING | {"target": "cy"}], "idempotencyKey": "meeting"},
+    }
+    answer = await both(ask, planned, plain, text, **given)
+    migrated.observe = None
+    assert "errors" not in answer
+    # The plan's and those of graphql-core, which answer what was written before.
+    assert graph_log.names == ["write"] * 4
+
+
+async def test_what_fails_in_a_transaction_that_is_shared_ends_it(ask: Ask, planned: Schema, plain: Schema):
+    text = """mutation ($one: AddMemoriesInput!, $other: AddMemoriesInput!, $input: LearnInput!) {
+        learn(input: $input) { clientMutationId }
+        first: addMemories(input: $one) { evicted }
+        second: addMemories(input: $other) { evicted }
+        third: addMemories(input: $one) { evicted }
+    }"""
+    await ask(planned, CREATE, input=PEOPLE)
+    for other in ({"memories": [MEMORY | {"agent": "nobody"}]}, {"memories": [MEMORY | {"importance": 2}]}):
+        given = {"one": {"memories": [MEMORY]}, "other": other, "input": {"knowledge": [FACT]}}
+        answers = [await ask(schema, text, **given) for schema in (planned, plain)]
+        assert answers[0] == answers[1]
+        assert answers[0]["data"] is None
+        assert [each["path"] for each in answers[0]["errors"]] == [["second"]]
+    left = await ask(planned, '{ agent(key: "ada") { memories { totalCount } } }')
+    assert left["data"]["agent"]["memories"]["totalCount"] == 4
+
+
+async def test_a_key_that_two_fields_have_is_used_once(ask: Ask, planned: Schema, plain: Schema):
+    text = """mutation ($one: AddMemoriesInput!, $other: AddMemoriesInput!) {
+        first: addMemories(input: $one) { memories { id } }
+        second: addMemories(input: $one) { memories { id } }
+        third: addMemories(input: $other) { memories { id } }
+    }"""
+    await ask(planned, CREATE, input=PEOPLE)
+    given = {"memories": [MEMORY], "idempotencyKey": "key"}
+    answer = await both(ask, planned, plain, text, one=given, other=given)
+    assert len({each["memories"][0]["id"] for each in answer["data"].values()}) == 1
+    answer = await both(ask, planned, plain, text, one=given, other=given | {"memories": [MEMORY, MEMORY]})
+    assert answer["errors"][0]["path"] == ["third"]
+    left = await ask(planned, '{ agent(key: "ada") { memories { totalCount } } }')
+    assert left["data"]["agent"]["memories"]["totalCount"] == 1
 
 
 async def test_each_field_sees_what_the_ones_before_have_written(ask: Ask, planned: Schema, plain: Schema):

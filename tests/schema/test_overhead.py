@@ -50,12 +50,11 @@ class Written(Writes):
 
     def __init__(self, real: Writes) -> None:
         self._real = real
-        self._result: dict[str, Any] | None = None
+        self._found: list[Any] = []
 
-    async def commit(self, change: Change) -> dict[str, Any]:
-        if self._result is None:
-            self._result = await self._real.commit(change)
-        return self._result
+    async def commit_all(self, changes: Sequence[Change]) -> list[Any]:
+        self._found = self._found or await self._real.commit_all(changes)
+        return self._found
 
 
 async def tell_nobody(_: Sequence[Event]) -> None:
