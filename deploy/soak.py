@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from deploy.bench.systems import CACHED, run_system
-from deploy.load.operations import CONTEXT, REMEMBER
+from deploy.load.operations import CONTEXT
 from deploy.load.processes import API, Watch, own_children
 from deploy.servers import temporary_servers
 
@@ -31,6 +31,7 @@ SETTLED = 0.4
 MOST_GROWTH = 0.1
 
 CREATE = "mutation ($input: CreateAgentsInput!) { createAgents(input: $input) { agents { id } } }"
+REMEMBER = "mutation ($input: AddMemoriesInput!) { addMemories(input: $input) { memories { id } evicted } }"
 FEEL = "mutation ($input: SetRelationshipInput!) { setRelationship(input: $input) { relationship { strength } } }"
 FOLLOW = "subscription { societyEvents { kind agents { key } } }"
 
@@ -41,7 +42,7 @@ def draw(random: Random) -> tuple[str, dict[str, Any]]:
     match random.randrange(9):
         case 0 | 1:
             memory = {"agent": one, "content": f"Met {other}: {random.random()}", "importance": random.random()}
-            return REMEMBER.document, {"input": {"memories": [memory]}}
+            return REMEMBER, {"input": {"memories": [memory]}}
         case 2:
             return FEEL, {"input": {"source": one, "target": other, "strength": random.random()}}
         case _:

@@ -1,4 +1,4 @@
-"""What simulated agents ask and write, in turns: one asks for its context, writes a memory, and records what it did.
+"""What simulated agents ask and write, in turns: one asks for its context, then writes what it remembers and did.
 
 Only the standard library is needed, so that Locust may run it from an environment of its own.
 """
@@ -34,19 +34,15 @@ CONTEXT = Operation(
       relationships(first: 10, orderBy: [{strength: DESC}]) {
         edges { strength relationship { kind trust } node { key name } } } } }""",
 )
-REMEMBER = Operation(
-    "memory",
-    "Remember",
-    "mutation Remember($input: AddMemoriesInput!) { addMemories(input: $input) { memories { id } evicted } }",
-)
-INTERACT = Operation(
-    "interaction",
-    "Interact",
-    """mutation Interact($input: RecordInteractionsInput!) { recordInteractions(input: $input) {
-      interactions { id } relationships { strength trust } } }""",
+ACT = Operation(
+    "act",
+    "Act",
+    """mutation Act($memories: AddMemoriesInput!, $interactions: RecordInteractionsInput!) {
+      addMemories(input: $memories) { memories { id } evicted }
+      recordInteractions(input: $interactions) { interactions { id } relationships { strength trust } } }""",
 )
 # The order is that of a turn; what is written to the generator names them by their place.
-OPERATIONS = (CONTEXT, REMEMBER, INTERACT)
+OPERATIONS = (CONTEXT, ACT)
 
 SOCIETY = """query Society($after: String) { agents(first: 200, after: $after, orderBy: [{key: ASC}]) {
   pageInfo { hasNextPage endCursor } nodes { key name relationships(first: 10) { nodes { key name } } } } }"""
@@ -85,14 +81,18 @@ def draw(operation: Operation, person: Person, random: Random) -> dict[str, Any]
     if operation is CONTEXT:
         return {"key": person.key}
     key, name = random.choice(person.known)
-    if operation is REMEMBER:
-        memory = {
-            "agent": person.key,
-            "content": random.choice(MEMORIES).format(name=name),
-            "importance": round(random.random(), 3),
-            "about": [key],
-        }
-        return {"input": {"memories": [memory]}}
+    memory = {
+        "agent": person.key,
+        "content": random.choice(MEMORIES).format(name=name),
+        "importance": round(random.random(), 3),
+        "about": [key],
+    }
     kind, impact, text = random.choice(INTERACTIONS)
-    interaction = {"source": person.key, "target": key, "kind": kind, "impact": impact}
-    return {"input": {"interactions": [interaction | {"content": text.format(name=name)}]}}
+    interaction = {
+        "source": person.key,
+        "target": key,
+        "kind": kind,
+        "impact": impact,
+        "content": text.format(name=name),
+    }
+    return {"memories": {"memories": [memory]}, "interactions": {"interactions": [interaction]}}

@@ -90,7 +90,7 @@ def main(
     ] = None,
     plot: Annotated[Path, typer.Option(help="Where the plot goes.")] = Path("build/load.png"),
 ) -> None:
-    """Let agents ask for their context, write a memory and record an interaction, each once a period.
+    """Let agents ask for their context, then write a memory and an interaction at once, each once a period.
 
     Without --url it serves a society of that size from embedded servers of its own; with it, nothing is seeded, and
     as many of the server's agents act as there are.

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from deploy.load.generator import OK, Answer, Arrivals, generating, missing
-from deploy.load.operations import CONTEXT, INTERACT, OPERATIONS, REMEMBER, Operation, Person, take_turns
+from deploy.load.operations import ACT, CONTEXT, OPERATIONS, Operation, Person, take_turns
 from tests.deploy.stalling import answering
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=str(missing()))
@@ -33,12 +33,12 @@ def test_requests_arrive_at_a_constant_rate_in_turns_and_say_what_is_asked():
     assert {each.code for each in found} == {OK}
     assert sorted(each.due for each in found) == pytest.approx([place / 100 for place in range(90)], abs=1e-5)
     in_turn = sorted(found, key=lambda each: each.due)
-    assert [each.operation for each in in_turn] == list(OPERATIONS) * 30
+    assert [each.operation for each in in_turn] == list(OPERATIONS) * 45
     assert all(0 <= each.sent_late <= each.latency for each in found)
     asked = [body for body in bodies if body["operationName"] == CONTEXT.name]
     assert {body["query"] for body in asked} == {" ".join(CONTEXT.document.split())}
     keys = sorted(body["variables"]["key"] for body in asked)
-    assert keys == sorted(6 * [person.key for person in PERSONS]), "everybody has the same number of turns"
+    assert keys == sorted(9 * [person.key for person in PERSONS]), "everybody has the same number of turns"
 
 
 def test_a_stall_is_charged_to_all_who_would_have_been_answered_meanwhile():
@@ -99,7 +99,7 @@ def test_a_server_that_is_away_is_an_error_of_each_request():
 
 
 def test_each_operation_draws_what_its_document_takes():
-    drawn: dict[Operation, dict] = dict(take for take, _ in zip(take_turns(PERSONS, Random(1)), range(3), strict=False))
+    drawn: dict[Operation, dict] = dict(take for take, _ in zip(take_turns(PERSONS, Random(1)), range(2), strict=False))
     assert set(drawn[CONTEXT]) == {"key"}
-    assert drawn[REMEMBER]["input"]["memories"][0]["about"] == ["agent_0"]
-    assert drawn[INTERACT]["input"]["interactions"][0]["target"] == "agent_0"
+    assert drawn[ACT]["memories"]["memories"][0]["about"] == ["agent_0"]
+    assert drawn[ACT]["interactions"]["interactions"][0]["target"] == "agent_0"

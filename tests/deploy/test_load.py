@@ -43,9 +43,9 @@ async def test_a_short_run(servers: EmbeddedServers, database: Database, tmp_pat
         prime(url, persons[0])
         ((memories, interactions),) = await database.read("count", COUNT)
         assert memories > AGENTS * MEMORIES
-        result = measure(url, persons, Arrivals(requests=180, rate=45), family_behind(url), warm_up=1.0)
+        result = measure(url, persons, Arrivals(requests=120, rate=30), family_behind(url), warm_up=1.0)
     figures, watch = result.figures, result.watch
-    assert (figures.count, figures.errors, figures.early_errors, figures.said) == (180, {}, 0, {})
+    assert (figures.count, figures.errors, figures.early_errors, figures.said) == (120, {}, 0, {})
     for tally in figures.operations.values():
         # Of the 60 of each operation those of the first second are not counted.
         assert len(tally.latencies) == 45
@@ -58,7 +58,7 @@ async def test_a_short_run(servers: EmbeddedServers, database: Database, tmp_pat
     page = io.StringIO()
     plot = tmp_path / "plots" / "load.png"
     report(result, "A short run", plot, Console(file=page, width=120))
-    assert re.search(r"all\W+135\b", page.getvalue()), "only what was measured is told"
+    assert re.search(r"all\W+90\b", page.getvalue()), "only what was measured is told"
     assert plot.read_bytes().startswith(b"\x89PNG\r\n")
     assert plot.stat().st_size > 20_000
 
@@ -70,7 +70,7 @@ async def test_the_command_measures_a_server_that_runs(servers: EmbeddedServers,
     with run_system(PROJECT, servers, {}, tmp_path) as system:
         done = run("--url", system.url, "--minutes", "0.05", "--warm-up", "0", "--period", "1", "--plot", str(plot))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 agents, a turn every 1 s: 15 requests/s" in done.stdout
+    assert "5 agents, a turn every 1 s: 10 requests/s" in done.stdout
     assert plot.exists()
 
 
