@@ -49,8 +49,8 @@ class Lane:
 
     With a `pace`, in seconds, what is sent together becomes smaller when it takes longer, so that a backlog is worked
     off instead of failing as a whole. A key whose answer nobody waits for any more is not sent.
-    While a query runs, it is sent for others when they are `fewest`, or after a moment of patience. What twice as many
-    requests ask for is divided.
+    While a query runs, it is sent for others when they weigh `fewest`, or after a moment of patience. What twice as
+    many requests ask for is divided.
     Of keys that touch the same, as `touches` names it, one query's are sent at a time, in the order of their arrival.
     If it goes `gradually`, what comes next is sent first and then a few are answered in each turn of the event loop, so
     that what is waited for elsewhere is heard in between.
@@ -100,7 +100,6 @@ class Lane:
         if waiting is None:
             waiting = self._waiting[query] = Waiting()
         waiting.requests += 1
-        before = len(waiting)
         answers: list[asyncio.Future[Any]] = []
         for key in keys:
             answer = waiting.get(key)
@@ -108,8 +107,7 @@ class Lane:
                 answer = waiting[key] = loop.create_future()
             answers.append(answer)
         if not self._scheduled and self._has_room():
-            # What may not be sent yet is looked at again each time that so many more have come.
-            if query not in self._running.values() or len(waiting) // self._fewest > before // self._fewest:
+            if query not in self._running.values() or self._is_more(waiting, keys):
                 self._scheduled = True
                 loop.call_soon(self._send)
             else:
@@ -154,13 +152,18 @@ class Lane:
     def _has_room(self) -> bool:
         return len(self._running) < self._in_flight
 
+    def _is_more(self, waiting: Waiting, keys: Sequence[Key]) -> bool:
+        """Whether these make it so much more that what may not be sent yet is looked at again."""
+        weight = self._weight(waiting)
+        return weight // self._fewest > (weight - self._weight(keys)) // self._fewest
+
     def _choose(self, fewest: int) -> tuple[Shape, dict[Key, asyncio.Future[Any]]] | None:
         """Takes what is to be sent next out of what waits, of the query whose turn it is."""
         for query, waiting in list(self._waiting.items()):
             for key in [key for key, answer in waiting.items() if answer.done()]:
                 del waiting[key]
             size = len(waiting)
-            enough = size >= fewest or query not in self._running.values()
+            enough = self._weight(waiting) >= fewest or query not in self._running.values()
             batch = self._take(waiting) if enough else {}
             # What is left goes behind what waits for other queries.
             del self._waiting[query]

@@ -22,8 +22,8 @@ LARGEST = 1000
 PACE = 1.0
 # While the database works on one transaction, another is made of what touches other agents, if it is enough.
 IN_FLIGHT = 2
-# Operations that are enough: more than of reads, because a commit costs the same whatever it commits.
-FEWEST = 16
+# Rows that are enough: more than of reads, because a commit costs the same whatever it commits.
+FEWEST = 32
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 # Gives the embeddings of texts, by text, so far as there are any.

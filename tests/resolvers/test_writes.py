@@ -73,7 +73,7 @@ async def send(writes: Writes, *changes: Change) -> list[Any]:
 async def test_mutations_in_flight_share_transactions(writes: Writes, database: Database, graph_log: GraphLog):
     await send(writes, create("ada", "bo"))
     database.observe = graph_log
-    await send(writes, *(add("ada" if at % 2 else "bo", str(at)) for at in range(30)))
+    await send(writes, *(add("ada" if at % 2 else "bo", str(at)) for at in range(40)))
     assert graph_log.names == ["write"]
 
 
