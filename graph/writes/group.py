@@ -13,6 +13,9 @@ from graph.ids import new_mark
 from graph.writes.change import Announce, Answer, Change, Known, KnownAgent, Part, Touched, Unreached, tell_nobody
 from graph.writes.requests import claim, settle
 
+# Tells which change must have been written before another.
+Before = Callable[[Change], Change | None]
+
 OWNERS = """
 UNWIND $ids AS id
 MATCH (m:Memory {id: id}) MATCH (a:Agent {id: m.agentId})
@@ -25,9 +28,6 @@ MATCH (a:Agent {key: key})
 SET a._lock = $mark
 RETURN collect([a.id, a.key, a.memoryCapacity, a.learningRate, COUNT { (a)-[:REMEMBERS]->() }])
 """
-# Tells which change must have been written before another.
-Before = Callable[[Change], Change | None]
-
 # Who has a part in what belongs to an agent.
 TIED = """
 UNWIND $ids AS id
