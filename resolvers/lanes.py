@@ -163,7 +163,7 @@ class Lane:
             for key in [key for key, answer in waiting.items() if answer.done()]:
                 del waiting[key]
             size = len(waiting)
-            enough = self._weight(waiting) >= fewest or query not in self._running.values()
+            enough = query not in self._running.values() or self._weight(waiting) >= fewest
             batch = self._take(waiting) if enough else {}
             # What is left goes behind what waits for other queries.
             del self._waiting[query]

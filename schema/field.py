@@ -16,7 +16,7 @@ from schema.view import Request
 # Makes a field's step from its arguments, inputs as nested mappings. Raises BadInput for those that make no sense.
 Bind = Callable[..., Step]
 # Makes what a field does, and gives, from its arguments, likewise.
-Act = Callable[..., Callable[[Context], Awaitable[Any]]]
+BindAct = Callable[..., Callable[[Context], Awaitable[Any]]]
 
 # Under which names a field's metadata keeps what makes its step or its act, which attribute it is, what its step
 # reads, which attribute mostly holds what the step leads to, which arguments are cursors, and as which part of a page
@@ -60,7 +60,7 @@ def answered(
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
-def done(act: Act, description: str) -> Any:
+def done(act: BindAct, description: str) -> Any:
     """A field at the root of all writing: what `act` makes of its arguments is done, one field after another."""
 
     async def resolve(self: Any, info: Request, **arguments: Any) -> Any:
