@@ -29,11 +29,13 @@ class Way:
     Those of a `label`, or a type of relationships, come from its indexes, which have them in these `orders`, all of the
     edge's if none is named; `lead` is the property that names the parent. `tie` is the property in which all items of
     one parent differ, which breaks ties. `known` says how what a row would read is reached with less effort here.
+    Those without a label are reached from the parent `p`, which `seek` finds.
 
     `count` counts all items from the parent `p` without reading them.
     """
 
     pattern: str
+    seek: str = ""
     label: str = ""
     where: str = ""
     lead: str = ""
@@ -113,15 +115,12 @@ def rooted(label: str) -> dict[Direction, tuple[Way, ...]]:
     return {Direction.OUT: (Way(pattern=f"(n:{label})", label=label, count=f"COUNT {{ (:{label}) }}"),)}
 
 
-def linked(pattern: str, parent: str, count: str) -> dict[Direction, tuple[Way, ...]]:
-    """Items found by following relationships from the parent."""
-    return {Direction.OUT: (Way(pattern=pattern, parent=parent, count=count),)}
-
-
-def tied(pattern: str, count: str, *, own: str = "", other: str = "") -> tuple[Way, ...]:
-    """Relationships of the parent, found from it, and the properties that name it and the agent `o`."""
-    known = ((f"n.{own}", "k.id"), (f"n.{other}", "o.id")) if own else ()
-    return (Way(pattern=pattern, parent="(p:Agent {id: k.id})", known=known, count=count),)
+def linked(
+    label: str, path: str, count: str, *, name: str = "id", known: tuple[tuple[str, str], ...] = ()
+) -> tuple[Way, ...]:
+    """Items found by following a path from the parent, a node that has a unique name."""
+    parent = f"(p:{label} {{{name}: k.id}})"
+    return (Way(pattern=parent + path, seek=f"p:{label}({name})", parent=parent, known=known, count=count),)
 
 
 _STARTED = owned("Interaction", "sourceId", "COUNT { (p)-[:INITIATED]->() }")
@@ -176,13 +175,13 @@ RELATES_TO = Edge(
     row=Relationship,
     ways={
         Direction.OUT: (_FELT,),
-        Direction.IN: tied(
-            "(:Agent {id: k.id})<-[n:RELATES_TO]-(o:Agent)",
+        Direction.IN: linked(
+            "Agent",
+            "<-[n:RELATES_TO]-(o:Agent)",
             "COUNT { (p)<-[:RELATES_TO]-() }",
-            own="targetId",
-            other="sourceId",
+            known=(("n.targetId", "k.id"), ("n.sourceId", "o.id")),
         ),
-        Direction.BOTH: tied("(:Agent {id: k.id})-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)-[:RELATES_TO]-() }"),
+        Direction.BOTH: linked("Agent", "-[n:RELATES_TO]-(o:Agent)", "COUNT { (p)-[:RELATES_TO]-() }"),
     },
     orders=by("strength", "trust", "lastInteractionAt"),
     default=descending("strength"),
@@ -192,29 +191,28 @@ RELATES_TO = Edge(
 ABOUT = Edge(
     name="ABOUT",
     row=Agent,
-    ways=linked("(:Memory {id: k.id})-[:ABOUT]->(n:Agent)", "(p:Memory {id: k.id})", "COUNT { (p)-[:ABOUT]->() }"),
+    ways={Direction.OUT: linked("Memory", "-[:ABOUT]->(n:Agent)", "COUNT { (p)-[:ABOUT]->() }")},
     orders={},
     default=by("key")["key"],
 )
 EVIDENCE = Edge(
     name="EVIDENCE",
     row=Memory,
-    ways=linked(
-        "(:Memory {id: k.id})-[:EVIDENCE]->(n:Memory)",
-        "(p:Memory {id: k.id})",
-        "COUNT { (p)-[:EVIDENCE]->() }",
-    ),
+    ways={Direction.OUT: linked("Memory", "-[:EVIDENCE]->(n:Memory)", "COUNT { (p)-[:EVIDENCE]->() }")},
     orders={},
     default=ascending("createdAt"),
 )
 KNOWN_BY = Edge(
     name="KNOWN_BY",
     row=Agent,
-    ways=linked(
-        "(:Topic {name: k.id})<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent)",
-        "",
-        "COUNT { MATCH (:Topic {name: k.id})<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent) RETURN DISTINCT n }",
-    ),
+    ways={
+        Direction.OUT: linked(
+            "Topic",
+            "<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent)",
+            "COUNT { MATCH (p)<-[:ON]-(:Knowledge)<-[:LEARNED]-(n:Agent) RETURN DISTINCT n }",
+            name="name",
+        )
+    },
     orders={},
     default=by("key")["key"],
     distinct=True,

@@ -123,13 +123,15 @@ def _ordered(
 def _matched(edge: Edge, way: Way, order: Order, conditions: Sequence[str], *, hint: bool = True) -> str:
     """Finds a way's items, in an index's order if it has them in one.
 
-    The index is named, because a planner with stale statistics may sort everything; so must its properties be.
+    The index is named, because a planner with stale statistics may sort everything; so must its properties be. One that
+    takes the index for empty, as after the first import, walks along all of it for each key, unless it is told to seek.
     """
     if not way.label:
-        return f"MATCH {way.pattern}\nWHERE {all_of(way.where, *conditions)}"
+        return f"MATCH {way.pattern}\nUSING INDEX SEEK {way.seek}\nWHERE {all_of(*conditions)}"
     properties = [order.property] if order.unique else [order.property, way.tie]
     index = [way.lead, *properties] if way.lead else properties
-    using = f"\nUSING INDEX n:{way.label}({', '.join(index)})" if hint else ""
+    seek = "SEEK " if way.lead else ""
+    using = f"\nUSING INDEX {seek}n:{way.label}({', '.join(index)})" if hint else ""
     known = [f"n.{each} IS NOT NULL" for each in properties]
     return f"MATCH {way.pattern}{using}\nWHERE {all_of(way.where, *known, *conditions)}"
 

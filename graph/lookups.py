@@ -38,7 +38,11 @@ def narrowed_lookup(lookup: Lookup, fields: Fields) -> Lookup:
 AGENT_BY_ID = Lookup(name="Agent.id", row=Agent, match="(n:Agent {id: k})")
 AGENT_BY_KEY = Lookup(name="Agent.key", row=Agent, match="(n:Agent {key: k})")
 MEMORY_BY_ID = Lookup(name="Memory.id", row=Memory, match="(n:Memory {id: k})")
-RELATIONSHIP_BY_ID = Lookup(name="Relationship.id", row=Relationship, match="(:Agent)-[n:RELATES_TO {id: k}]->(:Agent)")
+RELATIONSHIP_BY_ID = Lookup(
+    name="Relationship.id",
+    row=Relationship,
+    match="(:Agent)-[n:RELATES_TO {id: k}]->(:Agent) USING INDEX SEEK n:RELATES_TO(id)",
+)
 RELATIONSHIP_BETWEEN = Lookup(
     name="Relationship.between",
     row=Relationship,

@@ -18,7 +18,7 @@ from graph.tables import write_mentions
 FILLED_AT_ONCE = 1000
 LOCK = "MATCH (m:Migration {version: 1}) SET m._lock = 0"
 UNMENTIONED = """
-MATCH (n:Knowledge) WHERE n.id > $after AND n.words IS NULL
+MATCH (n:Knowledge) USING INDEX SEEK n:Knowledge(id) WHERE n.id > $after AND n.words IS NULL
 RETURN n.id, n.topicName, n.content ORDER BY n.id LIMIT $most
 """
 MENTION = f"""
@@ -28,7 +28,7 @@ CALL (n) {{ MATCH (n)-[m:MENTIONS]->() DELETE m }}
 {write_mentions("r[1]")}
 """
 NAME_ENDS = """
-MATCH (a:Agent)-[n:RELATES_TO]->(b:Agent) WHERE n.id > $after
+MATCH (a:Agent)-[n:RELATES_TO]->(b:Agent) USING INDEX SEEK n:RELATES_TO(id) WHERE n.id > $after
 WITH a, n, b ORDER BY n.id LIMIT $most
 SET n.sourceId = a.id, n.targetId = b.id
 WITH collect(n.id) AS ids

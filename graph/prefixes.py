@@ -59,7 +59,7 @@ def matched(*, owned: bool, after: bool = False) -> str:
     index, owner = ("agentId, word, place, item", "m.agentId = k.agent AND ") if owned else ("word, place, item", "")
     beyond = "CASE WHEN m.word <> k.low THEN true WHEN m.place <> k.a1 THEN m.place > k.a1 ELSE m.item > k.a2 END AND "
     return f"""
-        MATCH (n)-[m:MENTIONS]->() USING INDEX m:MENTIONS({index})
+        MATCH (n)-[m:MENTIONS]->() USING INDEX SEEK m:MENTIONS({index})
         WHERE {owner}m.word >= k.low AND m.word <= k.high AND m.place IS NOT NULL AND m.item IS NOT NULL
             AND {beyond if after else ""}NOT EXISTS {{
                 (n)-[o:MENTIONS]->() WHERE o.word STARTS WITH k.first AND o.word < m.word

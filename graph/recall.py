@@ -59,7 +59,7 @@ class RecallKey:
 def end_of(property: str, *, source: int, most: str, descending: bool) -> str:
     """Finds one agent's memories at one end of an index."""
     way = " DESC" if descending else ""
-    return f"""MATCH (n:Memory) USING INDEX n:Memory(agentId, {property}, id)
+    return f"""MATCH (n:Memory) USING INDEX SEEK n:Memory(agentId, {property}, id)
 WHERE n.agentId = k.agent AND n.{property} IS NOT NULL AND n.id IS NOT NULL
 WITH n ORDER BY n.agentId{way}, n.{property}{way}, n.id{way} LIMIT {most}
 RETURN n, {source} AS source, null AS text, null AS likeness"""

@@ -151,7 +151,7 @@ def _relationships() -> Table:
         MATCH (a:Agent {key: pair[0]}) MATCH (b:Agent {key: pair[1]}) WHERE EXISTS { (a)-[:RELATES_TO]->(b) }
         RETURN pair
         """,
-        remove="UNWIND $ids AS id MATCH ()-[n:RELATES_TO {id: id}]->() DELETE n",
+        remove="UNWIND $ids AS id MATCH ()-[n:RELATES_TO {id: id}]->() USING INDEX SEEK n:RELATES_TO(id) DELETE n",
     )
 
 

@@ -19,10 +19,11 @@ BATCH = 64
 # Seconds that a batch may take.
 DEADLINE = 300.0
 
-LACKS = "(n.embedding IS NULL OR ($others AND size(n.embedding) <> $dimension))"
+# An OR could be planned as two searches, whose results have no order.
+LACKS = "CASE WHEN n.embedding IS NULL THEN true ELSE $others AND size(n.embedding) <> $dimension END"
 COUNT = f"MATCH (n:Memory) WHERE {LACKS} RETURN count(*)"
 LACKING = f"""
-MATCH (n:Memory) WHERE n.id > $after AND {LACKS}
+MATCH (n:Memory) USING INDEX SEEK n:Memory(id) WHERE n.id > $after AND {LACKS}
 WITH n ORDER BY n.id LIMIT $most
 OPTIONAL MATCH (a:Agent {{id: n.agentId}})
 RETURN n.id, coalesce(a.key, ''), n.content
@@ -31,7 +32,7 @@ ORDER BY n.id
 # What was changed or embedded by others since it was read stays as it is.
 FILL = f"""
 UNWIND $rows AS r
-MATCH (n:Memory {{id: r[0]}}) WHERE n.content = r[1] AND {LACKS}
+MATCH (n:Memory {{id: r[0]}}) USING INDEX SEEK n:Memory(id) WHERE n.content = r[1] AND {LACKS}
 SET n.embedding = r[2]
 RETURN collect(n.id)
 """

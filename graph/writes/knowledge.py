@@ -17,7 +17,7 @@ from graph.writes.change import Answer, Change, Known, Outcome, Part, read_items
 
 FIND = f"""
 UNWIND $rows AS r
-MATCH (n:Knowledge) USING INDEX n:Knowledge(agentId, topicName, id)
+MATCH (n:Knowledge) USING INDEX SEEK n:Knowledge(agentId, topicName, id)
 WHERE n.agentId = r[0] AND n.topicName = r[1] AND n.id IS NOT NULL AND n.content = r[2]
 RETURN [{projection(Knowledge)}]
 """

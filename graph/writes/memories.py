@@ -23,7 +23,7 @@ FORGOTTEN = 10
 EVICT = f"""
 UNWIND $rows AS r
 CALL (r) {{
-    MATCH (n:Memory) USING INDEX n:Memory(agentId, importance, id)
+    MATCH (n:Memory) USING INDEX SEEK n:Memory(agentId, importance, id)
     WHERE n.agentId = r[0] AND n.importance >= 0 AND n.id IS NOT NULL
     WITH n ORDER BY n.importance, n.accessedAt, n.id
     WITH collect(n)[..r[1]] AS gone
