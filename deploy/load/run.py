@@ -80,7 +80,9 @@ def main(
     memories: Annotated[int, typer.Option(min=0, help="How many memories each has at first.")] = 30,
     relationships: Annotated[int, typer.Option(min=0, help="How many relationships each has, on average.")] = 15,
     minutes: Annotated[float, typer.Option(min=0.01, help="For how long.")] = 5.0,
-    warm_up: Annotated[float, typer.Option(min=0, help="How many seconds before that are not measured.")] = 15.0,
+    warm_up: Annotated[
+        float, typer.Option(min=0, help="How many seconds before that are not measured, in which Java compiles.")
+    ] = 60.0,
     period: Annotated[float, typer.Option(min=0.1, help="How many seconds lie between an agent's turns.")] = 20.0,
     connections: Annotated[
         int | None, typer.Option(min=1, help="How many connections there are at most; one for each agent unless given.")
