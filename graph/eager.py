@@ -1,14 +1,15 @@
-"""Eager loading: agents looked up together with the first pages of their lists, in one query instead of two in turn."""
+"""Eager loading: agents read together with the pages of their lists, in one query instead of two or three in turn."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.lookups import Lookup, LookupKey
+from graph.model import Agent
 from graph.page import Page
-from graph.pages import PageKey, PageShape, call_of, page_reader
+from graph.pages import PageKey, PageShape, agent_place, call_of, make_key, page_parameters, page_reader
 from graph.rows import projection, reader
 
 
@@ -23,9 +24,26 @@ class EagerLookup:
     def lane(self) -> str:
         return f"{self.lookup.name} and lists"
 
-    def pages_of(self, row: Any) -> list[PageKey]:
-        """The keys that would ask for the pages of what was found."""
-        return [PageKey(each, row.id) for each in self.pages]
+
+@dataclass(frozen=True, slots=True)
+class EagerPage:
+    """A page of agents, or of relationships that bring agents along, and the pages that are read of each agent."""
+
+    page: PageShape
+    pages: tuple[PageShape, ...]
+
+    @property
+    def lane(self) -> str:
+        return f"{self.page.lane} and lists"
+
+    @property
+    def query(self) -> "EagerPage":
+        return EagerPage(self.page.query, self.pages)
+
+    @property
+    def lists(self) -> int:
+        """How many pages are read of a page's agents at most."""
+        return self.page.rows * len(self.pages)
 
 
 @lru_cache(maxsize=1024)
@@ -35,28 +53,24 @@ def eager_lookup(lookup: Lookup, pages: tuple[PageShape, ...]) -> EagerLookup:
 
 
 class EagerKey(NamedTuple):
-    """One name looked up."""
+    """What is asked for with lists; `plain` asks for the same without."""
 
-    shape: EagerLookup
-    key: Any
-
-    @property
-    def plain(self) -> LookupKey:
-        """Asks for the same without lists."""
-        return LookupKey(self.shape.lookup, self.key)
+    shape: EagerLookup | EagerPage
+    plain: LookupKey | PageKey
 
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """What was found, and by the keys that would have asked for them its pages, or the exceptions that befell them."""
+    """The plain answer, and the pages by the keys that would have asked for them, or what befell them."""
 
-    row: Any
-    pages: dict[PageKey, Page | Exception]
+    answer: Any
+    pages: Mapping[PageKey, Page | Exception]
 
 
 def brought_by(key: Any, answer: Any) -> Iterator[tuple[Any, Any]]:
     """What the answer to a key brought along, each with the key that would have asked for it."""
     if isinstance(answer, Eager):
+        yield from brought_by(key.plain, answer.answer)
         for asked, page in answer.pages.items():
             yield asked, page
             yield from brought_by(asked, page)
@@ -65,31 +79,43 @@ def brought_by(key: Any, answer: Any) -> Iterator[tuple[Any, Any]]:
             yield LookupKey(brings, each.id), each
 
 
+def list_keys(shape: EagerLookup | EagerPage, agent: str) -> list[PageKey]:
+    """The keys that would ask for the lists of an agent, who is named by id."""
+    return [make_key((each, agent, (), ())) for each in shape.pages]
+
+
 def can_be_eager(shape: PageShape) -> bool:
     """Whether a page of this shape can be read before it is known whose it is."""
     return not (shape.bounded or shape.skip or shape.listing.filter)
 
 
+def has_agents(shape: PageShape) -> bool:
+    """Whether there is an agent with each row of a page, whose lists can be read along."""
+    return shape.brings is not None or shape.listing.edge.row is Agent
+
+
 @lru_cache(maxsize=1024)
-def eager_text(shape: EagerLookup) -> str:
-    """The query that looks up and reads pages, the first of `$limit0` rows, the second of `$limit1` and so on."""
-    lookup, numbers = shape.lookup, range(len(shape.pages))
-    calls = [call_of(page, str(number)) for number, page in zip(numbers, shape.pages, strict=True)]
-    rows = ", ".join(f"rows{number}" for number in numbers)
-    return "\n".join(
-        [
-            f"UNWIND $keys AS k\nMATCH {lookup.match}",
-            f"WITH k AS key, [{projection(lookup.row, chosen=lookup.fields)}] AS found, {{id: n.id}} AS k",
-            *calls,
-            f"RETURN collect([key, found, {rows}])",
-        ]
-    )
+def eager_text(shape: EagerLookup | EagerPage) -> str:
+    """The query that reads with lists, of which the first has `$limit0` rows, the second `$limit1` and so on."""
+    if isinstance(shape, EagerPage):
+        began = f"{call_of(shape.page, singly=True)}\nWITH k.i AS key, row AS found, {{id: id}} AS k"
+    else:
+        lookup = shape.lookup
+        row = projection(lookup.row, chosen=lookup.fields)
+        began = f"MATCH {lookup.match}\nWITH k AS key, [{row}] AS found, {{id: n.id}} AS k"
+    calls = [call_of(page, str(number)) for number, page in enumerate(shape.pages)]
+    rows = ", ".join(f"rows{number}" for number in range(len(shape.pages)))
+    return "\n".join(["UNWIND $keys AS k", began, *calls, f"RETURN collect([key, found, {rows}])"])
 
 
-def eager_parameters(shape: EagerLookup, keys: Sequence[EagerKey]) -> dict[str, Any]:
-    """The parameters with which the query of a shape looks up what keys name."""
-    limits = {f"limit{number}": page.rows for number, page in enumerate(shape.pages)}
-    return {"keys": [key.key for key in keys]} | limits
+def eager_parameters(shape: EagerLookup | EagerPage, keys: Sequence[EagerKey]) -> dict[str, Any]:
+    """The parameters with which the query of a shape reads what keys ask for."""
+    plain: list[Any] = [key.plain for key in keys]
+    if isinstance(shape, EagerPage):
+        given = page_parameters(shape.page, plain)
+    else:
+        given = {"keys": [each.key for each in plain]}
+    return given | {f"limit{number}": page.rows for number, page in enumerate(shape.pages)}
 
 
 async def fetch_eager(
@@ -100,10 +126,24 @@ async def fetch_eager(
     ((records,),) = await database.read(shape.lane, eager_text(shape), given, deadline=deadline)
     read, readers = reader(shape.lookup.row, shape.lookup.fields), [page_reader(each) for each in shape.pages]
     found: dict[Any, Eager] = {}
-    for key, row, *pages in records:
+    for name, row, *pages in records:
         agent = read(row)
-        found[key] = Eager(agent, dict(zip(shape.pages_of(agent), read_pages(readers, pages), strict=True)))
-    return [found.get(key.key) for key in keys]
+        found[name] = Eager(agent, dict(zip(list_keys(shape, agent.id), read_pages(readers, pages), strict=True)))
+    return [found.get(key.plain[1]) for key in keys]
+
+
+async def fetch_eager_pages(database: Database, shape: EagerPage, keys: list[EagerKey], deadline: float) -> list[Eager]:
+    """Reads the pages of keys that share a query, with those of all their agents, in the keys' order."""
+    given = eager_parameters(shape, keys)
+    ((records,),) = await database.read(shape.lane, eager_text(shape), given, deadline=deadline)
+    read, readers = page_reader(shape.page.query), [page_reader(each) for each in shape.pages]
+    rows: list[list[list[Any]]] = [[] for _ in keys]
+    lists: list[dict[PageKey, Page | Exception]] = [{} for _ in keys]
+    place = agent_place(shape.page)
+    for number, row, *pages in records:
+        rows[number].append(row)
+        lists[number] |= zip(list_keys(shape, row[place]), read_pages(readers, pages), strict=True)
+    return [Eager(read(found), own) for found, own in zip(rows, lists, strict=True)]
 
 
 def read_pages(

@@ -15,7 +15,7 @@ from graph.filters import Filter, parameters_of, values_of, words_of
 from graph.listing import Layout, count_text, layout, opposite, page_call, summary_text
 from graph.lookups import Lookup
 from graph.page import Page, RowForm, RowPage, Values
-from graph.rows import Fields, converted, converter, reader, stored_places
+from graph.rows import Fields, chosen_columns, converted, converter, reader, stored_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def text_of(shape: PageShape) -> str:
     return f"UNWIND $keys AS k\n{call_of(shape)}\nRETURN collect([k.i, rows])"
 
 
-def call_of(shape: PageShape, number: str = "") -> str:
+def call_of(shape: PageShape, number: str = "", *, singly: bool = False) -> str:
     """The subquery that reads a page of a shape for the key `k`; see `page_call`."""
     order = opposite(shape.order) if shape.backward else shape.order
     near, far = ("b", "a") if shape.backward else ("a", "b")
@@ -194,6 +194,7 @@ def call_of(shape: PageShape, number: str = "") -> str:
         brings=shape.brings,
         placed=shape.placed,
         number=number,
+        singly=singly,
     )
 
 
@@ -201,6 +202,18 @@ def layout_of(shape: PageShape) -> Layout:
     """How the rows of pages of a shape are laid out."""
     listing = shape.listing
     return layout(listing.edge, listing.direction, shape.order, shape.fields, shape.brings, placed=shape.placed)
+
+
+@lru_cache(maxsize=1024)
+def agent_place(shape: PageShape) -> int:
+    """Where in a page's rows the id of each one's agent is: the one at the other end if they are brought along."""
+    laid_out, brings = layout_of(shape), shape.brings
+    row, fields, places = (
+        (brings.row, brings.fields, laid_out.brought)
+        if brings
+        else (shape.listing.edge.row, shape.fields, laid_out.row)
+    )
+    return places[[column.name for column in chosen_columns(row, fields)].index("id")]
 
 
 def page_parameters(shape: PageShape, keys: Sequence[PageKey]) -> dict[str, Any]:

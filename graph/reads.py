@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from graph.database import Database
-from graph.eager import EagerLookup, fetch_eager
+from graph.eager import EagerLookup, EagerPage, fetch_eager, fetch_eager_pages
 from graph.edges import FAR_ENDS
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey, fetch_lookups, narrowed_lookup
 from graph.pages import (
@@ -107,6 +107,7 @@ FETCHERS: dict[type, Callable[[Database, Any, list[Any], float], Awaitable[list[
     SummaryShape: fetch_summaries,
     Lookup: fetch_lookups,
     EagerLookup: fetch_eager,
+    EagerPage: fetch_eager_pages,
     MemorySearch: fetch_found,
     MemoryTally: fetch_tallies,
     KnowledgeSearch: fetch_knowledge,

@@ -1,32 +1,39 @@
-"""Looking ahead: an agent is asked for together with the pages of the lists that will be opened from it."""
+"""Looking ahead: agents are asked for together with the pages of the lists that will be opened from them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from graph.eager import EagerKey, EagerLookup, can_be_eager, eager_lookup
+from graph.eager import EagerKey, EagerLookup, EagerPage, can_be_eager, eager_lookup, has_agents
 from graph.lookups import Lookup, LookupKey
 from graph.model import Agent
-from graph.pages import PageShape
+from graph.pages import PageKey, PageShape
 from graph.reads import Key, narrow_page
 from resolvers.plan import Child
 from resolvers.steps import OpenLists
 
 
 def look_ahead(keys: Sequence[Key], lists: tuple[Child, ...], bind: Callable[[Child], Any]) -> Sequence[Key]:
-    """Asks for the same, but for an agent eagerly if any of the lists can be; `bind` gives a child's step."""
+    """Asks for the same, but for an agent or a page of them eagerly if any of the lists can be.
+
+    `bind` gives a child's step. Of several pages whose agents may be the same nothing is read so early.
+    """
     match keys:
-        case [LookupKey(shape, name)] if shape.row is Agent and (eager := look_up(shape, lists, *map(bind, lists))):
-            return [EagerKey(eager, name)]
+        case [LookupKey(shape) | PageKey(shape) as key] if eager := with_lists(shape, lists, *map(bind, lists)):
+            return [EagerKey(eager, key)]
         case _:
             return keys
 
 
 @lru_cache(maxsize=1024)
-def look_up(lookup: Lookup, lists: tuple[Child, ...], *steps: Any) -> EagerLookup | None:
-    """Looks up an agent with its lists, which these steps open; None if none of them can be read so early."""
+def with_lists(shape: Lookup | PageShape, lists: tuple[Child, ...], *steps: Any) -> EagerLookup | EagerPage | None:
+    """Asks for agents with their lists, which these steps open; None if none of them can be read so early."""
     pages = tuple(dict.fromkeys(pages_of(lists, steps)))
-    return eager_lookup(lookup, pages) if pages else None
+    if not pages:
+        return None
+    if isinstance(shape, PageShape):
+        return EagerPage(shape, pages) if has_agents(shape) else None
+    return eager_lookup(shape, pages) if shape.row is Agent else None
 
 
 def pages_of(lists: Sequence[Child], steps: Sequence[Any]) -> Iterator[PageShape]:

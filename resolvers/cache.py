@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from graph.eager import Eager, EagerKey, brought_by
+from graph.eager import Eager, EagerKey, EagerPage, brought_by, list_keys
 from graph.errors import Unavailable
 from graph.page import Page
 from graph.reads import Key
@@ -49,7 +49,7 @@ def keeps(key: Key, answer: Any) -> bool:
 def alone(answer: Any) -> Any:
     """An answer without what it brought along, which changes for reasons of its own."""
     if isinstance(answer, Eager):
-        return answer.row
+        return answer.answer
     return answer.alone if isinstance(answer, Page) else answer
 
 
@@ -153,27 +153,32 @@ class Moment:
     async def load_many(self, keys: Sequence[Key]) -> list[Any]:
         """Answers keys in their order, each with a value or with the exception that befell it.
 
-        Whoever is kept comes without the lists that were to be loaded eagerly, which are kept as well.
+        Whoever is kept comes without the lists that were to be loaded eagerly, which are kept as well. Pages come
+        without them in any case: their agents are many, and the lists of most of them may be kept.
         """
         cache = self._cache
         if self._passes or not await self._begin():
             self._whole = False
-            cache.counts.passed += len(keys)
-            return await cache.source.load_many(keys)
-        plain = [key.plain if isinstance(key, EagerKey) else key for key in keys]
+            answers = await cache.source.load_many(keys)
+            cache.counts.passed += sum(1 + len(each.pages) if isinstance(each, Eager) else 1 for each in answers)
+            return answers
+        asked: list[Any] = [
+            key.plain if isinstance(key, EagerKey) and isinstance(key.shape, EagerPage) else key for key in keys
+        ]
+        plain = [key.plain if isinstance(key, EagerKey) else key for key in asked]
         kept = self._find(plain)
-        for place, (key, who) in enumerate(zip(keys, kept, strict=True)):
+        for place, (key, who) in enumerate(zip(asked, kept, strict=True)):
             # Whose lists are to be read is read together with them.
-            if who and isinstance(key, EagerKey) and not all(self._find(key.shape.pages_of(who.value))):
+            if who and isinstance(key, EagerKey) and not all(self._find(list_keys(key.shape, who.value.id))):
                 kept[place] = None
         answers, missing, tags = self._sort(plain, kept)
         self._asked, self._missed = self._asked + len(keys), self._missed + len(missing)
         if missing:
-            found = await cache.source.load_many([keys[place] for place in missing])
+            found = await cache.source.load_many([asked[place] for place in missing])
             for place, answer in zip(missing, found, strict=True):
                 answers[place] = answer
             self._keep_rows([(plain[place], tags[place], alone(answers[place])) for place in missing])
-            self._take_brought([keys[place] for place in missing], found)
+            self._take_brought([asked[place] for place in missing], found)
         return answers
 
     def _take_brought(self, keys: Sequence[Key], answers: Sequence[Any]) -> None:

@@ -6,9 +6,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from graph.reads import Key
+from graph.eager import EagerPage
+from graph.reads import Key, Shape
 from resolvers.futures import all_done
 from resolvers.lanes import Fetch, Lane
+
+# So many lists are read together with pages of agents: each counts, because there are many to a page.
+MOST_LISTS = 1024
 
 
 class Coalescer:
@@ -32,17 +36,26 @@ class Coalescer:
         """Answers keys in their order, each with a value or with the exception that befell it."""
         answers: list[asyncio.Future[Any]] = []
         for shape, alike in groupby(keys, attrgetter("shape")):
-            answers += self._lane(shape.lane).add_all(list(alike))
+            answers += self._lane(shape).add_all(list(alike))
         await all_done(answers)
         return [answer.exception() or answer.result() for answer in answers]
 
-    def _lane(self, name: str) -> Lane:
-        lane = self._lanes.get(name)
+    def _lane(self, shape: Shape) -> Lane:
+        lane = self._lanes.get(shape.lane)
         if lane is None:
-            lane = self._lanes[name] = Lane(self._fetch, self._in_flight, self._largest, closed=self._closed)
+            largest, weigh = self._largest, None
+            if isinstance(shape, EagerPage):
+                largest, weigh = MOST_LISTS, weigh_lists
+            lane = self._lanes[shape.lane] = Lane(
+                self._fetch, self._in_flight, largest, weigh=weigh, closed=self._closed
+            )
         return lane
 
     async def close(self) -> None:
         """Ends the queries that still run; whoever waits for them, or asks later, is told."""
         self._closed = True
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+
+
+def weigh_lists(key: Any) -> int:
+    return key.shape.lists

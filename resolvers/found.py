@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from graph.eager import Eager
+from graph.eager import Eager, EagerKey
 from graph.reads import Key
 from resolvers.loaders import Loaders, Values
 
@@ -24,12 +24,17 @@ class Found:
         """Answers keys, each once: hashing a key costs more than everything else that is done with it here."""
         known, index = len(self._places), self._places
         try:
-            places = [index.setdefault(key, len(index)) for key in keys]
+            eager: dict[Key, Key] = {key.plain: key for key in keys if isinstance(key, EagerKey)}
+            plain = [key.plain if isinstance(key, EagerKey) else key for key in keys] if eager else keys
+            places = [index.setdefault(key, len(index)) for key in plain]
         except TypeError as error:
             # A column that names something holds what is no name.
             return await self._load_singly(keys, error)
         if len(index) > known:
             missing = list(index)[known:]
+            if eager:
+                # Whoever else asks for the same needs no lists.
+                missing = [eager.get(key, key) for key in missing]
             try:
                 self._answers += await self._loaders.load_many(missing)
             except Exception as error:
@@ -43,7 +48,7 @@ class Found:
         index, answers = self._places, self._answers
         for place in range(start, len(answers)):
             if isinstance(answer := answers[place], Eager):
-                answers[place] = answer.row
+                answers[place] = answer.answer
                 for key, page in answer.pages.items():
                     if index.setdefault(key, len(answers)) == len(answers):
                         answers.append(page)

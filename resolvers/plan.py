@@ -49,7 +49,8 @@ class Child:
     done with the request's context, which leads to what it gives. `selection` says what is answered of the objects;
     where they may be of several types, `selections` does, by the class of their rows. `names` are the fields that
     rows are read for, None for all. `embedded` names the attribute that holds what the step would lead to, if it holds
-    anything. `lists` are the children of what is asked for at the root that may lead to lists whose pages are read.
+    anything. `lists` are the children of what is asked for at the root, or of a page's items, that may lead to lists
+    whose pages are read.
 
     `build_items`, if the child is the items of a connection's page, answers them straight from the pages, or gives
     None if anything is not what it should be. `build_lists` does so for a connection of which nothing else is selected.

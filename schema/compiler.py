@@ -1,6 +1,6 @@
 """Compiles operations into plans: graphql-core says what is selected, the schema's declarations what that is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -28,7 +28,7 @@ from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
 from graph.reads import FAR, far_name
-from resolvers.columns import generate, generate_items, generate_lists, generate_whole
+from resolvers.columns import EDGE, generate, generate_items, generate_lists, generate_whole
 from resolvers.plan import PAGE, Child, Leaf, Selection, Shape
 from resolvers.steps import take
 from schema.binding import Argument, Bind, Variables, bind_arguments
@@ -158,14 +158,16 @@ class Compiler:
         if isinstance(kind, GraphQLObjectType):
             child.selection = self._subselect(kind, field, depth)
             selected = child.selection
-            if (item := field.declared.metadata.get(ITEM)) and not selected.others:
-                child.build_items = generate_items(item, selected.blank, selected.leaves, selected.children)
+            if item := field.declared.metadata.get(ITEM):
+                child.lists = tuple(lists_of(selected, item))
+                if not selected.others:
+                    child.build_items = generate_items(item, selected.blank, selected.leaves, selected.children)
             child.build_lists = generate_lists(selected)
             at_root = field.owner is self._core.query_type
             if at_root or field.shows in self._rows:
                 name_fields(child, child.selection.names)
             if at_root:
-                child.lists = tuple(filter(reads_page, child.selection.children))
+                child.lists = tuple(lists_of(selected))
             known = attribute or field.owner is self._core.mutation_type
             child.closed = bool(known) and all(each.closed for each in selected.children)
         else:
@@ -225,6 +227,15 @@ def is_part(child: Child) -> bool:
         and child.selection is not None
         and not child.selection.others
     )
+
+
+def lists_of(selected: Selection, item: str | None = None) -> Iterator[Child]:
+    """Gives the children that may lead to lists whose pages are read, those of an edge's node if they are edges."""
+    for each in selected.children:
+        if item == EDGE and each.embedded and each.selection:
+            yield from lists_of(each.selection)
+        elif reads_page(each):
+            yield each
 
 
 def reads_page(child: Child) -> bool:

@@ -46,7 +46,7 @@ class FaultyCoalescer(Coalescer):
             return answer
         if isinstance(key, EagerKey):
             # The same befalls it as what would have been asked for singly.
-            found = self._spoil(key.plain, answer and answer.row)
+            found = self._spoil(key.plain, answer and answer.answer)
             if answer is None or isinstance(found, Exception):
                 return found
             return Eager(found, {asked: self._spoil(asked, page) for asked, page in answer.pages.items()})

@@ -11,7 +11,7 @@ import pytest
 
 from graph import advance, figures, neighbourhood, paths, prefixes, search
 from graph.database import Database
-from graph.eager import EagerLookup, eager_text
+from graph.eager import EagerLookup, EagerPage, eager_text, has_agents
 from graph.edges import (
     AGENTS,
     EDGES,
@@ -231,6 +231,22 @@ async def test_eager_lookups(planned: Database, lookup: Lookup):
             refuse_sorts(plan, page.listing.edge, page.listing.direction, page.order)
         limits = {f"limit{number}": 21 for number in range(len(pages))}
         refuse_scans(await planned.explain(eager_text(EagerLookup(lookup, tuple(pages))), PARAMETERS | limits))
+
+
+@pytest.mark.parametrize(("edge", "direction"), [(edge, way) for edge in EDGES for way in edge.ways], ids=label)
+async def test_eager_pages(planned: Database, edge: Edge, direction: Direction):
+    lists = [PageShape(Listing(each), complete_order(each, []), 20) for each in (REMEMBERS, RELATES_TO)]
+    limits = {f"limit{number}": 21 for number in range(len(lists))}
+    for order in list(orders_of(edge, direction))[:4]:
+        for window in ("first", "first after", "last before", "items alone"):
+            whole = PageShape(Listing(edge, direction), order, 20, **WINDOWS[window])
+            page = narrow_page(whole, frozenset({"id", FAR, far_name("name")}))
+            if not has_agents(page):
+                return
+            plan = await planned.explain(eager_text(EagerPage(page, tuple(lists))), PARAMETERS | limits)
+            refuse_scans(plan, all_nodes=edge is AGENTS)
+            if edge.ways[direction][0].sorts(order[0].property):
+                refuse_sorts(plan, edge, direction, order)
 
 
 @pytest.mark.parametrize(

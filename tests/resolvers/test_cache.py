@@ -50,7 +50,7 @@ def with_lists(number: int = 0) -> EagerKey:
     """Asks for an agent together with memories and relationships."""
     closest = connect(Loaders(Coalescer(None)), RELATES_TO, parent="").key  # pyright: ignore
     pages = (memories(number).shape, replace(closest.shape, brings=AGENT_BY_ID))
-    return EagerKey(eager_lookup(AGENT_BY_KEY, pages), f"a{number}")
+    return EagerKey(eager_lookup(AGENT_BY_KEY, pages), by_key(number))
 
 
 def memories(number: int = 0, **arguments: Any) -> Key:
@@ -119,13 +119,13 @@ async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: 
     for each in workers:
         found = await each.get(with_lists())
         remembered, ties = found.pages.values()
-        assert (found.row.name, remembered.items, ties.items[0].strength) == ("0", [], 0.5)
+        assert (found.answer.name, remembered.items, ties.items[0].strength) == ("0", [], 0.5)
         assert [far.id for far in ties.brought] == ["Agent:1"]
         missed = each.cache.counts.missed
         assert missed == 4, "the agent, the lists and the one at the other end"
         # Who is kept comes without lists, which are kept by themselves, as is who came with one of them.
-        assert await each.get(with_lists()) is found.row
-        assert await each.get(by_key()) is found.row
+        assert await each.get(with_lists()) is found.answer
+        assert await each.get(by_key()) is found.answer
         kept = [await each.get(key) for key in found.pages]
         assert [(page.items, page.brought) for page in kept] == [(remembered.items, None), (ties.items, None)]
         assert await each.get(LookupKey(AGENT_BY_ID, "Agent:1")) == ties.brought[0]
@@ -288,7 +288,7 @@ class Check:
                 found = await random.choice(self.workers).get(key)
             except SocietyError:
                 continue
-            found = found.row if isinstance(found, Eager) else found
+            found = found.answer if isinstance(found, Eager) else found
             assert int(found.name) >= floor, f"agent {number} was {floor} already"
             self.reads += 1
             await asyncio.sleep(random.random() * 0.002)

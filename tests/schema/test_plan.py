@@ -10,7 +10,7 @@ import strawberry
 from graphql import GraphQLInterfaceType, get_named_type, is_leaf_type, is_required_argument
 
 from graph.database import Database
-from graph.eager import EagerLookup
+from graph.eager import EagerLookup, EagerPage
 from graph.pages import PageShape
 from graph.reads import Key, fetch
 from resolvers.coalescer import Coalescer
@@ -101,7 +101,48 @@ async def test_the_same_is_asked_for_once(schema: Schema, recording: Recording):
       a: agent(key: "agent_0") { name memories { totalCount } }
       b: agent(key: "agent_0") { name memories { totalCount } all: memories(first: 9) { totalCount nodes { id } } } }"""
     await run(schema, recording, text)
-    assert recording.asked == [["Agent.key", "Agent.key and lists"], ["REMEMBERS.count"]]
+    assert recording.asked == [["Agent.key and lists"], ["REMEMBERS.count"]]
+
+
+@pytest.mark.parametrize(
+    ("selection", "asked"),
+    [
+        ("nodes { memories { nodes { id } } relationships { nodes { name } } } pageInfo { endCursor }", []),
+        ("edges { cursor node { own: memories(last: 2) { nodes { id } } } }", []),
+        ("edges { node { memories { nodes { id } } } } nodes { knowledge { nodes { id } } }", [["REMEMBERS"] * 2]),
+        (
+            "nodes { memories { nodes { id } } few: memories(filter: {importance: {gte: 0.5}}) { nodes { id } } }",
+            [["REMEMBERS"] * 2],
+        ),
+    ],
+)
+async def test_a_page_of_agents_comes_with_their_lists(
+    schema: Schema, recording: Recording, selection: str, asked: list[list[str]]
+):
+    text = f"query ($size: Int) {{ agents(first: $size, orderBy: [{{name: ASC}}]) {{ {selection} }} }}"
+    plain = await run(build_schema(ANY, planned=False), recording, text, size=2)
+    recording.asked.clear()
+    answer = await run(schema, recording, text, size=2)
+    assert answer.json == plain.json
+    assert recording.asked == [["agents and lists"], *asked]
+
+
+async def test_other_pages_come_with_the_lists_of_the_agents_on_them(schema: Schema, recording: Recording):
+    lists = "memories(first: 2) { nodes { content } } interactions(first: 2) { nodes { id } }"
+    ties = "relationships(direction: %s, first: 3) { pageInfo { hasNextPage } edges { strength node { name %s } } }"
+    key = (await run(schema, recording, "{ agents(first: 1) { nodes { id } } }")).payload["data"]["agents"]["nodes"][0]
+    for text in (
+        f"{{ topics(first: 1) {{ nodes {{ knownBy(first: 3) {{ nodes {{ key {lists} }} }} }} }} }}",
+        *(f"{{ nodes(ids: [$id]) {{ ... on Agent {{ {ties % (way, lists)} }} }} }}" for way in ("OUT", "IN", "BOTH")),
+    ):
+        given = {"id": key["id"]} if "$id" in text else {}
+        whole = f"query ($id: ID!) {text}" if given else text
+        plain = await run(build_schema(ANY, planned=False), recording, whole, **given)
+        recording.asked.clear()
+        answer = await run(schema, recording, whole, **given)
+        assert answer.json == plain.json
+        assert len(recording.asked) == 2
+        assert recording.asked[1] in (["KNOWN_BY and lists"], ["RELATES_TO and lists"])
 
 
 async def test_only_what_is_selected_is_read(schema: Schema, recording: Recording):
@@ -125,7 +166,8 @@ async def test_where_items_are_and_whether_more_follow_is_read_if_it_is_asked(sc
     asked = ("nodes { id }", "nodes { id } totalCount", "edges { cursor }", "nodes { id } pageInfo { hasNextPage }")
     for each in asked:
         await run(schema, recording, f"{{ {memories.format(each)} }}")
-    pages = [shape for shape in recording.shapes if isinstance(shape, PageShape)]
+    found = [shape for shape in recording.shapes if isinstance(shape, EagerPage)]
+    pages = [page for shape in found for page in (shape.page, *shape.pages)]
     assert [page.rows for page in pages if page.lane == "agents"] == [1, 1, 1, 1]
     assert [page.rows for page in pages if page.lane == "REMEMBERS"] == [3, 3, 4, 4]
 

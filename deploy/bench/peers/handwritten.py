@@ -4,7 +4,6 @@ It goes by the operation's name and variables and never reads the document. Quer
 as the project joins them; rows go into JSON as they come, without objects in between.
 """
 
-import asyncio
 import gc
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,7 +15,7 @@ import orjson
 
 from deploy.bench.peers.statements import ADD_MEMORIES, RECORD_INTERACTIONS
 from graph.database import Database
-from graph.eager import EagerKey, EagerLookup, eager_lookup, eager_parameters, eager_text
+from graph.eager import EagerKey, EagerLookup, EagerPage, eager_lookup, eager_parameters, eager_text
 from graph.edges import AGENTS, RELATES_TO, REMEMBERS, Edge, Order
 from graph.filters import Filter, compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, Lookup, LookupKey, narrowed_lookup
@@ -56,6 +55,7 @@ RELATIONSHIPS = replace(
 )
 PROFILE = eager_lookup(BY_KEY, (memories(20), RELATIONSHIPS))
 FRIENDS = eager_lookup(BY_KEY, (RELATIONSHIPS,))
+FEED = (memories(5), RELATIONSHIPS)
 KEY_ORDER, NAME_ORDER = Order(property="key", unique=True), Order(property="name")
 
 
@@ -95,10 +95,15 @@ class Reads:
             ((rows,),) = await self._database.read(shape.name, shape.text, {"keys": [key.key for key in keys]})
             found: dict[Any, Any] = dict(rows)
             return [found.get(key.key) for key in keys]
-        if isinstance(shape, EagerLookup):
+        if isinstance(shape, EagerLookup | EagerPage):
             ((rows,),) = await self._database.read(shape.lane, eager_text(shape), eager_parameters(shape, keys))
-            found = {key: row_and_pages for key, *row_and_pages in rows}
-            return [found.get(key.key) for key in keys]
+            if isinstance(shape, EagerPage):
+                pages: list[list[Row]] = [[] for _ in keys]
+                for number, *row_and_lists in rows:
+                    pages[number].append(row_and_lists)
+                return pages
+            found = {key: row_and_lists for key, *row_and_lists in rows}
+            return [found.get(key.plain.key) for key in keys]
         ((rows,),) = await self._database.read(shape.lane, text_of(shape), page_parameters(shape, keys))
         found = dict(rows)
         return [found[i] for i in range(len(keys))]
@@ -118,24 +123,23 @@ class Reads:
         return {"agent": agent_json(row)}
 
     async def profile(self, variables: Data) -> Data:
-        ((row, remembered, ties),) = await self._load([EagerKey(PROFILE, variables["key"])])
+        ((row, remembered, ties),) = await self._load([EagerKey(PROFILE, LookupKey(BY_KEY, variables["key"]))])
         more = {"memories": memories_json(remembered), "relationships": ties_json(ties)}
         return {"agent": agent_json(row) | more}
 
     async def feed(self, variables: Data) -> Data:
         filter = compile_filter(Agent, {"key": {"gte": variables["from"]}})
-        (rows,) = await self._load([PageKey(shape(AGENTS, 50, KEY_ORDER, filter))])
-        ids = [row[ID] for row in rows]
-        remembered, ties = await asyncio.gather(self._pages(memories(5), ids), self._pages(RELATIONSHIPS, ids))
+        page = PageKey(shape(AGENTS, 50, KEY_ORDER, filter))
+        (rows,) = await self._load([EagerKey(EagerPage(page.shape, FEED), page)])
         edges = [
-            {"node": {"id": row[ID], "name": row[NAME], "memories": memories_json(own),
-                      "relationships": ties_json(page)}}
-            for row, own, page in zip(rows, remembered, ties, strict=True)
+            {"node": {"id": row[ID], "name": row[NAME], "memories": memories_json(remembered),
+                      "relationships": ties_json(ties)}}
+            for row, remembered, ties in rows
         ]  # fmt: skip
         return {"agents": {"edges": edges}}
 
     async def friends(self, variables: Data) -> Data:
-        ((row, near),) = await self._load([EagerKey(FRIENDS, variables["key"])])
+        ((row, near),) = await self._load([EagerKey(FRIENDS, LookupKey(BY_KEY, variables["key"]))])
         ids = [tie[FRIEND_ID] for tie in near]
         pages = await self._pages(RELATIONSHIPS, ids)
         theirs = {id: {"relationships": ties_json(page)} for id, page in zip(ids, pages, strict=True)}
