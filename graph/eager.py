@@ -12,6 +12,9 @@ from graph.page import Page
 from graph.pages import PageKey, PageShape, agent_place, call_of, make_key, page_parameters, page_reader
 from graph.rows import projection, reader
 
+# So many rows of lists are read together with pages of agents: one query keeps one processor busy.
+MOST_ROWS = 8192
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EagerLookup:
@@ -41,9 +44,9 @@ class EagerPage:
         return EagerPage(self.page.query, self.pages)
 
     @property
-    def lists(self) -> int:
-        """How many pages are read of a page's agents at most."""
-        return self.page.rows * len(self.pages)
+    def rows(self) -> int:
+        """How many rows the lists of a page's agents have at most."""
+        return self.page.rows * sum(page.rows for page in self.pages)
 
 
 @lru_cache(maxsize=1024)

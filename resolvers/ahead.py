@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from graph.eager import EagerKey, EagerLookup, EagerPage, can_be_eager, eager_lookup, has_agents
+from graph.eager import MOST_ROWS, EagerKey, EagerLookup, EagerPage, can_be_eager, eager_lookup, has_agents
 from graph.lookups import Lookup, LookupKey
 from graph.model import Agent
 from graph.pages import PageKey, PageShape
@@ -27,12 +27,13 @@ def look_ahead(keys: Sequence[Key], lists: tuple[Child, ...], bind: Callable[[Ch
 
 @lru_cache(maxsize=1024)
 def with_lists(shape: Lookup | PageShape, lists: tuple[Child, ...], *steps: Any) -> EagerLookup | EagerPage | None:
-    """Asks for agents with their lists, which these steps open; None if none of them can be read so early."""
+    """Asks for agents with their lists, which these steps open; None if none can be read so early, or they are long."""
     pages = tuple(dict.fromkeys(pages_of(lists, steps)))
     if not pages:
         return None
     if isinstance(shape, PageShape):
-        return EagerPage(shape, pages) if has_agents(shape) else None
+        eager = EagerPage(shape, pages)
+        return eager if has_agents(shape) and eager.rows <= MOST_ROWS else None
     return eager_lookup(shape, pages) if shape.row is Agent else None
 
 

@@ -6,13 +6,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from graph.eager import EagerPage
+from graph.eager import MOST_ROWS, EagerPage
 from graph.reads import Key, Shape
 from resolvers.futures import all_done
 from resolvers.lanes import Fetch, Lane
-
-# So many lists are read together with pages of agents: each counts, because there are many to a page.
-MOST_LISTS = 1024
 
 
 class Coalescer:
@@ -45,7 +42,7 @@ class Coalescer:
         if lane is None:
             largest, weigh = self._largest, None
             if isinstance(shape, EagerPage):
-                largest, weigh = MOST_LISTS, weigh_lists
+                largest, weigh = MOST_ROWS, weigh_rows
             lane = self._lanes[shape.lane] = Lane(
                 self._fetch, self._in_flight, largest, weigh=weigh, closed=self._closed
             )
@@ -57,5 +54,5 @@ class Coalescer:
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
 
-def weigh_lists(key: Any) -> int:
-    return key.shape.lists
+def weigh_rows(key: Any) -> int:
+    return key.shape.rows

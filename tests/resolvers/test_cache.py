@@ -12,13 +12,14 @@ import pytest
 
 from graph import edges
 from graph.database import Database
-from graph.eager import Eager, EagerKey, eager_lookup
+from graph.eager import Eager, EagerKey, EagerPage, eager_lookup
 from graph.edges import RELATES_TO, REMEMBERS, Direction
 from graph.epoch import forget_everywhere
 from graph.errors import SocietyError, Unavailable
 from graph.filters import compile_filter
 from graph.lookups import AGENT_BY_ID, AGENT_BY_KEY, MEMORY_BY_ID, LookupKey
 from graph.model import Agent, Memory, Relationship
+from graph.page import Page
 from graph.prefixes import KnowledgeSearch, KnowledgeTally
 from graph.reads import Key
 from graph.search import MemorySearch, SearchKey
@@ -110,6 +111,17 @@ async def test_a_write_changes_what_both_read_and_leaves_the_rest(workers: list[
     await one.writes.commit(ForgetMemories.read({"ids": [result["memories"][0].id]}, NOW))
     for each in workers:
         assert (await each.get(memories())).items == []
+
+
+async def test_pages_come_without_lists_where_these_may_be_kept(workers: list[Worker]):
+    one, _ = workers
+    page = connect(Loaders(Coalescer(None)), edges.AGENTS).key  # pyright: ignore
+    with_memories = EagerKey(EagerPage(page.shape, (memories().shape,)), page)
+    found = await one.get(with_memories)
+    assert isinstance(found, Page)
+    assert await one.get(page) is found
+    (passed,) = await one.coalescer.load_many([with_memories])
+    assert len(passed.pages) == len(found.items) > 0
 
 
 async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: list[Worker]):

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from graph.eager import MOST_ROWS, EagerKey, EagerPage
+from graph.edges import AGENTS
 from graph.errors import BadInput, DeadlineExceeded, Internal, SocietyError, Unavailable
+from graph.pages import Listing, PageKey, PageShape
 from resolvers.coalescer import Coalescer
 from resolvers.lanes import ANSWERED_AT_ONCE, FEWEST, MANY, PATIENCE, Lane
 
@@ -245,6 +248,19 @@ async def test_batches_are_bounded():
     backend = opened()
     assert await within(load(Coalescer(backend, largest=4), *range(10))) == list(range(10))
     assert [len(batch) for batch in backend.batches] == [4, 4, 2]
+
+
+async def test_pages_of_agents_weigh_as_much_as_the_rows_of_their_lists():
+    sent: list[int] = []
+
+    async def fetch(shape: Any, keys: list[Any]) -> list[Any]:
+        sent.append(len(keys))
+        return keys
+
+    page, ten = (PageShape(Listing(AGENTS), (AGENTS.default,), size, placed=False) for size in (MOST_ROWS // 100, 10))
+    keys = [EagerKey(EagerPage(page, (ten, ten)), PageKey(page, str(number))) for number in range(22)]
+    assert await Coalescer(fetch).load_many(keys) == keys
+    assert (sum(sent), max(sent)) == (len(keys), 5)
 
 
 async def test_a_failing_batch_fails_only_the_keys_that_fail():

@@ -10,7 +10,7 @@ import strawberry
 from graphql import GraphQLInterfaceType, get_named_type, is_leaf_type, is_required_argument
 
 from graph.database import Database
-from graph.eager import EagerLookup, EagerPage
+from graph.eager import MOST_ROWS, EagerLookup, EagerPage
 from graph.pages import PageShape
 from graph.reads import Key, fetch
 from resolvers.coalescer import Coalescer
@@ -125,6 +125,13 @@ async def test_a_page_of_agents_comes_with_their_lists(
     answer = await run(schema, recording, text, size=2)
     assert answer.json == plain.json
     assert recording.asked == [["agents and lists"], *asked]
+
+
+async def test_long_lists_come_after_their_agents(schema: Schema, recording: Recording):
+    text = "query ($size: Int) { agents(first: 9) { nodes { memories(first: $size) { nodes { id } } } } }"
+    for size in (MOST_ROWS // 9, MOST_ROWS // 9 + 1):
+        await run(schema, recording, text, size=size)
+    assert recording.asked == [["agents and lists"], ["agents"], ["REMEMBERS"] * 5]
 
 
 async def test_other_pages_come_with_the_lists_of_the_agents_on_them(schema: Schema, recording: Recording):
