@@ -101,7 +101,8 @@ def has_agents(shape: PageShape) -> bool:
 def eager_text(shape: EagerLookup | EagerPage) -> str:
     """The query that reads with lists, of which the first has `$limit0` rows, the second `$limit1` and so on."""
     if isinstance(shape, EagerPage):
-        began = f"{call_of(shape.page, singly=True)}\nWITH k.i AS key, row AS found, {{id: id}} AS k"
+        id = f"row[{agent_place(shape.page)}]"
+        began = f"{call_of(shape.page, singly=True)}\nWITH k.i AS key, row AS found, {{id: {id}}} AS k"
     else:
         lookup = shape.lookup
         row = projection(lookup.row, chosen=lookup.fields)

@@ -40,8 +40,7 @@ def page_call(
 
     Bounds are named by the letter of their values in the key: k.a0, k.a1 … or k.b0, k.b1 … Rows that `skip`
     passes over are counted, not read. What the rows are is told by `layout`. Where a query has several pages, a
-    `number` follows the names that differ. If it goes on from the page, its rows come `singly`, each as `row`, with the
-    `id` of its agent: the one at the other end if they are brought along.
+    `number` follows the names that differ. If it goes on from the page, its rows come `singly`, each as `row`.
     """
     ways = edge.ways[direction]
     way = ways[0]
@@ -64,13 +63,8 @@ def page_call(
         inner, named = _sorted(edge, way, sorts, conditions, cut)
         values = [named.get(each, each) for each in values]
     row = ", ".join(values)
-    found = f"[{row}] AS row, {agent_id(way, brings)} AS id" if singly else f"collect([{row}]) AS rows{number}"
+    found = f"[{row}] AS row" if singly else f"collect([{row}]) AS rows{number}"
     return f"CALL (k) {{\n{inner}\nRETURN {found}\n}}"
-
-
-def agent_id(way: Way, brings: Lookup | None) -> str:
-    """Says in Cypher by which id an agent of a page is known."""
-    return dict(way.known).get("o.id", "o.id") if brings else "n.id"
 
 
 @dataclass(frozen=True, slots=True)
