@@ -92,6 +92,15 @@ async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
         yield proxy
 
 
+async def until_answered(client: httpx.AsyncClient, at_once: int = 1) -> None:
+    """Asks until all are answered: where a machine is busy, the deadline may be too short for a first query."""
+    for _ in range(10):
+        answered = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(at_once)))
+        if not (failed := [response.text for response in answered if "errors" in response.json()]):
+            return
+    raise AssertionError(failed)
+
+
 async def timed(answer: Awaitable[httpx.Response]) -> tuple[httpx.Response, float]:
     started = time.perf_counter()
     return await answer, time.perf_counter() - started
@@ -140,7 +149,7 @@ async def test_what_needs_no_database_is_served_without_one(settings: Settings, 
 
 async def test_a_silent_database_costs_no_more_than_the_deadline(settings: Settings, proxy: Proxy):
     async with serving(settings, database_url=proxy.url) as client:
-        assert "errors" not in (await client.post("/graphql", json=COUNT)).json()
+        await until_answered(client)
         proxy.stall()
         strict = {"Accept": "application/graphql-response+json"}
         answers = await asyncio.gather(
@@ -162,21 +171,16 @@ async def test_a_silent_database_costs_no_more_than_the_deadline(settings: Setti
 
 async def test_after_a_silence_requests_are_served_again(settings: Settings, proxy: Proxy):
     async with serving(settings, database_url=proxy.url) as client:
-        await client.post("/graphql", json=COUNT)
+        await until_answered(client)
         proxy.stall()
         silenced = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(50)))
         assert {only_error(response)["extensions"]["code"] for response in silenced} == {"TIMEOUT"}
         proxy.resume()
-        # On a busy machine half a second may be too short for so many new connections at once.
-        for _ in range(10):
-            answered = await asyncio.gather(*(client.post("/graphql", json=COUNT) for _ in range(50)))
-            if not (failed := [response.text for response in answered if "errors" in response.json()]):
-                break
-        assert not failed
+        await until_answered(client, at_once=50)
 
 
 async def test_after_lost_connections_requests_are_served_again(settings: Settings, proxy: Proxy):
-    async with serving(settings, database_url=proxy.url, deadline=5) as client:
+    async with serving(settings, database_url=proxy.url, deadline=HANGS) as client:
         for _ in range(3):
             assert "errors" not in (await client.post("/graphql", json=COUNT)).json()
             proxy.hang_up()
@@ -194,7 +198,7 @@ async def test_the_health_of_a_silent_database_is_known_in_time(settings: Settin
 
 async def test_without_redis_requests_are_served_and_health_says_degraded(settings: Settings, nowhere: str):
     for url, state in ((None, "absent"), (f"redis://:hush@{nowhere}/0", "unhealthy")):
-        async with serving(settings, redis_url=url) as client:
+        async with serving(settings, redis_url=url, deadline=HANGS) as client:
             assert "errors" not in (await client.post("/graphql", json=COUNT)).json()
             health, ready = await client.get("/health"), await client.get("/health/ready")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
