@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from resolvers.cache import Moment
+from resolvers.deadline import Deadline
 from resolvers.events import EventLog
 from resolvers.loaders import Loaders
 from resolvers.watched import Watched
@@ -21,7 +22,7 @@ class Context:
     writes: Writes
     events: EventLog
     moment: Moment | None = None
-    timeout: asyncio.Timeout | None = None
+    deadline: Deadline | None = None
     watched: Watched | None = None
 
     def renew(self) -> None:
@@ -32,5 +33,5 @@ class Context:
 
     def extend(self, seconds: float) -> None:
         """Gives the request so many seconds from now, whatever its deadline was."""
-        if self.timeout:
-            self.timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+        if self.deadline:
+            self.deadline.postpone(asyncio.get_running_loop().time() + seconds)

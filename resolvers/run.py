@@ -48,7 +48,7 @@ class Run:
                 await self._go_on()
         except NothingLeft:
             pass
-        return await settle(batch.answers[0], self._failures)
+        return await settle(batch.answers[0], self._failures) if self._failures else (batch.answers[0], [])
 
     async def act(self, root: Selection, context: Context) -> tuple[Answer | None, list[Told]]:
         """Does what a mutation's fields say, one after another until one fails, and answers as `answer` does."""
@@ -132,8 +132,7 @@ class Run:
         try:
             step = self._steps.get(child) or child.bind(self._variables)
             if child.build_lists and isinstance(step, OpenLists) and not step.request.shape.bounded:
-                reading = step.read(objects, child.names)
-                self._waiting.append((batch, child, objects, reading, next(reading), child.build_lists))
+                self._start_lists(batch, child, child.build_lists, objects, step)
                 return
             found: Values | Reading = step(objects)
             if not isinstance(found, list):
@@ -146,6 +145,18 @@ class Run:
         except Exception as error:
             values = [error] * len(objects)
         self._fill(batch, child, values)
+
+    def _start_lists(
+        self, batch: Batch, child: Child, build: BuildItems, objects: Sequence[Any], step: OpenLists
+    ) -> None:
+        """Answers lists at once if their pages came with the objects."""
+        keys = step.keys(objects, child.names)
+        pages = self._found.take(keys)
+        if pages and (found := build(objects, pages)) is not None:
+            batch.put(child.name, found)
+        else:
+            reading = step.read(keys, objects)
+            self._waiting.append((batch, child, objects, reading, next(reading), build))
 
     def _wait(self, batch: Batch, child: Child, objects: Sequence[Any], reading: Reading, keys: Sequence[Key]) -> None:
         wanted = keys if child.names is None else narrow(keys, child.names)

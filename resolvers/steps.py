@@ -4,12 +4,13 @@ What runs a step may be a field of one object, or a whole level of a plan: both 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
 from graph.lookups import AGENT_BY_ID, Lookup, LookupKey
 from graph.page import Page
-from graph.pages import page_keys
+from graph.pages import PageKey, page_keys
 from graph.reads import Key, narrow_page
 from resolvers.connections import Connection, ConnectionEdge, ListRequest, PagedList, cursor_of
 from resolvers.loaders import Reading, Step, Values
@@ -68,9 +69,9 @@ def find_all(keys: Sequence[Key | Exception]) -> Step:
 
 
 class OpenLists:
-    """Opens a list from each object, which `parent` names; nothing is read yet."""
+    """Opens a list from each object, whose attribute `parent` names it, if it has any; nothing is read yet."""
 
-    def __init__(self, request: ListRequest, parent: Callable[[Any], str | None]) -> None:
+    def __init__(self, request: ListRequest, parent: str) -> None:
         self.request = request
         self._parent = parent
 
@@ -81,14 +82,18 @@ class OpenLists:
     def __call__(self, objects: Sequence[Any]) -> Values:
         return [attempt(self._open, each) for each in objects]
 
-    def read(self, objects: Sequence[Any], names: frozenset[str] | None) -> Reading:
-        """Reads pages before their lists are opened, if these are not bounded: of items the fields of these names."""
+    def keys(self, objects: Sequence[Any], names: frozenset[str] | None) -> list[PageKey]:
+        """Asks for the pages of lists that are not bounded: of items the fields of these names."""
         shape = self.request.shape if names is None else narrow_page(self.request.shape, names)
-        yield page_keys(shape, map(self._parent, objects))
+        return page_keys(shape, map(getattr, objects, repeat(self._parent), repeat(None)))
+
+    def read(self, keys: Sequence[PageKey], objects: Sequence[Any]) -> Reading:
+        """Reads pages before their lists are opened."""
+        yield keys
         return self(objects)
 
     def _open(self, object: Any) -> Connection:
-        return self.request.open(self._parent(object))
+        return self.request.open(getattr(object, self._parent, None))
 
 
 def read_lists(request: ListRequest) -> Step:

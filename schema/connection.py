@@ -108,7 +108,7 @@ def connection(
             filter=starting(prefix, given.get("prefix")) or given.get("filter"),
             order=to_orders(given.get("order_by")),
         )
-        return steps.OpenLists(request, lambda each: getattr(each, parent, None))
+        return steps.OpenLists(request, parent)
 
     parameters = [
         parameter("first", int | None, f"How many from the start; {DEFAULT_SIZE} unless told, {LARGEST_SIZE} at most."),

@@ -20,6 +20,7 @@ from strawberry.types.execution import PreExecutionError
 from graph.errors import BadInput, DeadlineExceeded, SocietyError
 from resolvers.cache import Moment, name_answer
 from resolvers.context import Context
+from resolvers.deadline import Deadline
 from schema.answer import Answer
 from schema.document import TooCostly, check_kind, parse_document, select_operation, validate
 from schema.errors import format_error
@@ -138,7 +139,7 @@ async def run(schema: Schema, operation: Operation, context: Context, until: flo
     """
     document, name, variables = operation.document, operation.name, operation.variables
     result: Any = None
-    async with asyncio.timeout_at(until) as context.timeout:
+    with Deadline(until) as context.deadline:
         if schema.planner:
             result = await schema.planner.execute(document, name, variables, context)
         if result is None:
