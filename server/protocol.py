@@ -11,6 +11,8 @@ class Pairing:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.plain = transport
+        # Asked for each answer.
+        self.is_closing = transport.is_closing
         self._loop = loop
         self._held = b""
 
