@@ -1,15 +1,16 @@
 """Eager loading: agents read together with the pages of their lists, in one query instead of two or three in turn."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from graph.database import Database
 from graph.lookups import Lookup, LookupKey
 from graph.model import Agent
 from graph.page import Page
-from graph.pages import PageKey, PageShape, agent_place, call_of, make_key, page_parameters, page_reader
+from graph.pages import PageKey, PageShape, agent_place, call_of, make_key, page_keys, page_parameters, page_reader
 from graph.rows import projection, reader
 
 # So many rows of lists are read together with pages of agents: one query keeps one processor busy.
@@ -64,17 +65,17 @@ class EagerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """The plain answer, and the pages by the keys that would have asked for them, or what befell them."""
+    """The plain answer, and the pages with the keys that would have asked for them, or what befell them."""
 
     answer: Any
-    pages: Mapping[PageKey, Page | Exception]
+    pages: list[tuple[PageKey, Page | Exception]]
 
 
 def brought_by(key: Any, answer: Any) -> Iterator[tuple[Any, Any]]:
     """What the answer to a key brought along, each with the key that would have asked for it."""
     if isinstance(answer, Eager):
         yield from brought_by(key.plain, answer.answer)
-        for asked, page in answer.pages.items():
+        for asked, page in answer.pages:
             yield asked, page
             yield from brought_by(asked, page)
     elif isinstance(answer, Page) and answer.brought and (brings := key.shape.brings):
@@ -132,7 +133,8 @@ async def fetch_eager(
     found: dict[Any, Eager] = {}
     for name, row, *pages in records:
         agent = read(row)
-        found[name] = Eager(agent, dict(zip(list_keys(shape, agent.id), read_pages(readers, pages), strict=True)))
+        lists = read_pages(zip(readers, pages, strict=True))
+        found[name] = Eager(agent, list(zip(list_keys(shape, agent.id), lists, strict=True)))
     return [found.get(key.plain[1]) for key in keys]
 
 
@@ -140,21 +142,29 @@ async def fetch_eager_pages(database: Database, shape: EagerPage, keys: list[Eag
     """Reads the pages of keys that share a query, with those of all their agents, in the keys' order."""
     given = eager_parameters(shape, keys)
     ((records,),) = await database.read(shape.lane, eager_text(shape), given, deadline=deadline)
-    read, readers = page_reader(shape.page.query), [page_reader(each) for each in shape.pages]
-    rows: list[list[list[Any]]] = [[] for _ in keys]
-    lists: list[dict[PageKey, Page | Exception]] = [{} for _ in keys]
+    by_key: list[list[list[Any]]] = [[] for _ in keys]
+    for record in records:
+        by_key[record[0]].append(record)
+    return [read_with_lists(shape, own) for own in by_key]
+
+
+def read_with_lists(shape: EagerPage, records: list[list[Any]]) -> Eager:
+    """Reads one key's page, and those of all its agents, list by list."""
+    rows = [record[1] for record in records]
     place = agent_place(shape.page)
-    for number, row, *pages in records:
-        rows[number].append(row)
-        lists[number] |= zip(list_keys(shape, row[place]), read_pages(readers, pages), strict=True)
-    return [Eager(read(found), own) for found, own in zip(rows, lists, strict=True)]
+    ids = [row[place] for row in rows]
+    pages: list[tuple[PageKey, Page | Exception]] = []
+    for at, each in enumerate(shape.pages, start=2):
+        lists = read_pages(zip(repeat(page_reader(each)), [record[at] for record in records], strict=False))
+        pages += zip(page_keys(each, ids), lists, strict=True)
+    return Eager(page_reader(shape.page.query)(rows), pages)
 
 
 def read_pages(
-    readers: Sequence[Callable[[list[list[Any]]], Page]], pages: Sequence[list[list[Any]]]
+    found: Iterable[tuple[Callable[[list[list[Any]]], Page], list[list[Any]]]],
 ) -> Iterator[Page | Exception]:
-    """Reads pages; what one of them holds that cannot be read befalls no other."""
-    for read, rows in zip(readers, pages, strict=True):
+    """Reads pages from their rows; what one of them holds that cannot be read befalls no other."""
+    for read, rows in found:
         try:
             yield read(rows)
         except Exception as error:

@@ -32,6 +32,6 @@ class Context:
             self.moment.renew()
 
     def extend(self, seconds: float) -> None:
-        """Gives the request so many seconds from now, whatever its deadline was."""
+        """Gives the request so many seconds from now, unless it has more."""
         if self.deadline:
             self.deadline.postpone(asyncio.get_running_loop().time() + seconds)

@@ -54,12 +54,14 @@ class Found:
     def _take_eager(self, start: int) -> None:
         """Treats what was loaded eagerly as if it had been asked for."""
         index, answers = self._places, self._answers
-        for place in range(start, len(answers)):
+        end = len(answers)
+        for place in range(start, end):
             if isinstance(answer := answers[place], Eager):
                 answers[place] = answer.answer
-                for key, page in answer.pages.items():
-                    if index.setdefault(key, len(answers)) == len(answers):
+                for key, page in answer.pages:
+                    if index.setdefault(key, end) == end:
                         answers.append(page)
+                        end += 1
 
     async def _load_singly(self, keys: Sequence[Key], error: TypeError) -> Values:
         """Answers keys of which some cannot be hashed."""

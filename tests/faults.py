@@ -49,7 +49,7 @@ class FaultyCoalescer(Coalescer):
             found = self._spoil(key.plain, answer and answer.answer)
             if answer is None or isinstance(found, Exception):
                 return found
-            return Eager(found, {asked: self._spoil(asked, page) for asked, page in answer.pages.items()})
+            return Eager(found, [(asked, self._spoil(asked, page)) for asked, page in answer.pages])
         name = name_of(key)
         if hit := self._hits("key", name):
             return ERRORS[hit % len(ERRORS)]

@@ -130,7 +130,7 @@ async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: 
     await one.writes.commit(tie)
     for each in workers:
         found = await each.get(with_lists())
-        remembered, ties = found.pages.values()
+        (_, remembered), (_, ties) = found.pages
         assert (found.answer.name, remembered.items, ties.items[0].strength) == ("0", [], 0.5)
         assert [far.id for far in ties.brought] == ["Agent:1"]
         missed = each.cache.counts.missed
@@ -138,7 +138,7 @@ async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: 
         # Who is kept comes without lists, which are kept by themselves, as is who came with one of them.
         assert await each.get(with_lists()) is found.answer
         assert await each.get(by_key()) is found.answer
-        kept = [await each.get(key) for key in found.pages]
+        kept = [await each.get(key) for key, _ in found.pages]
         assert [(page.items, page.brought) for page in kept] == [(remembered.items, None), (ties.items, None)]
         assert await each.get(LookupKey(AGENT_BY_ID, "Agent:1")) == ties.brought[0]
         assert each.cache.counts.missed == missed
@@ -149,7 +149,7 @@ async def test_what_was_loaded_eagerly_is_kept_like_what_was_asked_for(workers: 
         assert (await each.get(by_key())).name == "0"
         assert each.cache.counts.missed == missed, "the agent is who it was"
         again = await each.get(with_lists())
-        assert [len(page.items) for page in again.pages.values()] == [1, 1], "one list has changed: all is read at once"
+        assert [len(page.items) for _, page in again.pages] == [1, 1], "one list has changed: all is read at once"
         assert len((await each.get(memories())).items) == 1
         assert (await each.get(LookupKey(AGENT_BY_ID, "Agent:1"))).name == "1"
         assert each.cache.counts.missed == missed + 3, "the agent, what it remembers and the one at the other end"

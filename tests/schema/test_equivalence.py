@@ -315,7 +315,7 @@ def cut_lists(patch: pytest.MonkeyPatch) -> None:
     def cut(self: Found, start: int) -> None:
         for answer in self._answers[start:]:
             if isinstance(answer, Eager):
-                answer.pages.update({key: shorter(page) for key, page in answer.pages.items()})
+                answer.pages[:] = [(key, shorter(page)) for key, page in answer.pages]
         take(self, start)
 
     patch.setattr(Found, "_take_eager", cut)
